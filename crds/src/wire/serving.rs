@@ -1,6 +1,9 @@
 //! What a gateway is asked, and what it says of the traffic it saw.
 
-use drift::{profile::Profile, quality::Regression};
+use drift::{
+    profile::Profile,
+    quality::{Classification, Regression},
+};
 use serde::{Deserialize, Serialize};
 
 use super::versioned;
@@ -71,7 +74,8 @@ pub struct Window {
     pub start: u64,
     /// Rows that were predicted.
     pub rows: u64,
-    /// Rows that are not in the profiles because the buffer was full or they could not be read.
+    /// Requests whose rows are not in the profiles, because a buffer was full or they could not be
+    /// read: how many rows those had is not known.
     pub dropped: u64,
     /// Inputs, over the bins of the reference; absent without a reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,13 +95,8 @@ pub struct Window {
 pub enum Quality {
     /// Errors of numbers.
     Regression(Regression),
-    /// Hits of classes.
-    Classification {
-        /// Rows with a label.
-        labels: u64,
-        /// Rows whose prediction equals the label.
-        correct: u64,
-    },
+    /// Hits and misses of classes.
+    Classification(Classification),
 }
 
 /// Body of `POST /v2/models/<name>/feedback`.
