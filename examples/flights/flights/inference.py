@@ -1,6 +1,7 @@
 """A client of the Open Inference Protocol v2, and of the gateway's feedback."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -9,6 +10,7 @@ from flights.weeks import Row
 
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 3
+SECONDS_BETWEEN_ATTEMPTS = 1
 
 
 class Unanswered(Exception):
@@ -70,7 +72,9 @@ class Client:
         data = json.dumps(body).encode()
         problem = ""
         for attempt in range(ATTEMPTS):
-            self.retries += attempt > 0
+            if attempt:
+                self.retries += 1
+                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
             request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:

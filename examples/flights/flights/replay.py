@@ -111,7 +111,7 @@ def unexpected(story: Story, firings: int) -> str | None:
     for week, run in story.retrainings:
         if not run.promoted:
             return f"the run after the week of {week} brought nothing into production: {run.reason}"
-    return None
+    return next((said for each in story.weeks if (said := each.disagreement())), None)
 
 
 def arguments() -> argparse.Namespace:

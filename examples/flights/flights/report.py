@@ -7,8 +7,11 @@ from flights.status import Trigger
 
 HEAD = (
     f"{'week':<12}{'rows':>5}{'old model':>11}{'production':>12}{'version':>9}{'limit':>7}  "
-    f"{'quality':<14}{'temp PSI':>9}  data"
+    f"{'measured':>8}  {'quality':<14}{'temp PSI':>9}  data"
 )
+
+AGREEMENT_MINUTES = 0.01
+"""Both take the mean of the same numbers; only the order of summation differs."""
 
 
 @dataclass
@@ -27,12 +30,21 @@ class WeekResult:
     def line(self) -> str:
         quality, drift = self.quality or Trigger(), self.drift or Trigger()
         limit = f"{quality.threshold:.1f}" if quality.threshold is not None else "-"
+        measured = f"{quality.value:.1f}" if quality.value is not None else "-"
         temp = (drift.columns or {}).get("temp", drift.value)
         breaches = f" ({quality.breaches})" if quality.breaches else ""
         return (
             f"{self.name:<12}{self.rows:>5}{self.old:>11.1f}{self.production:>12.1f}{f'v{self.version}':>9}{limit:>7}  "
-            f"{quality.state + breaches:<14}{f'{temp:.2f}' if temp is not None else '-':>9}  {self.data or '-'}"
+            f"{measured:>8}  {quality.state + breaches:<14}{f'{temp:.2f}' if temp is not None else '-':>9}  "
+            f"{self.data or '-'}"
         )
+
+    def disagreement(self) -> str | None:
+        """What the policy measured, if it is not what the client saw of the same flights."""
+        measured = self.quality.value if self.quality else None
+        if measured is None or abs(measured - self.production) < AGREEMENT_MINUTES:
+            return None
+        return f"{self.name}: the policy measured a MAE of {measured:.3f}, the client {self.production:.3f}"
 
 
 @dataclass

@@ -42,7 +42,10 @@ def main() -> None:
     rows = weeks.chosen(args.weeks / f"{args.week}.csv", ROWS, seed=0)
     endpoint = os.environ["MILLWRIGHT_ENDPOINT"]
     version = os.environ.get("MILLWRIGHT_VERSION", "?")
-    predictions = inference.Client(endpoint).predict(f"smoke-v{version}", rows)
+    try:
+        predictions = inference.Client(endpoint).predict(f"smoke-v{version}", rows)
+    except inference.Unanswered as error:
+        raise SystemExit(f"version {version} gave no answer: {error}") from error
     if found := problems(rows, predictions):
         raise SystemExit(f"version {version} at {endpoint} failed:\n" + "\n".join(found))
     print(

@@ -73,6 +73,10 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual(len(story.weeks), 4)
         self.assertIn("mae 15.1 is above the limit 12", replay.unexpected(story, 1))
 
+    def test_says_when_the_policy_measured_something_else(self) -> None:
+        story = self.replay(self.world(lies=0.5), last=WEEKS[0]).story
+        self.assertIn("measured a MAE of 8.500, the client 8.000", replay.unexpected(story, 0))
+
     def test_feeds_the_weeks_before_the_first_at_once(self) -> None:
         world = self.world()
         self.replay(world, first=WEEKS[2], last=WEEKS[2])

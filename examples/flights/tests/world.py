@@ -17,8 +17,8 @@ OLD_BIAS_FROM_MAY, GOOD = 16.0, 8.0
 class World:
     """The namespace. Every flight lasts 100 minutes; a model is off by exactly its error."""
 
-    def __init__(self, refuses: bool = False, evaluates: bool = True):
-        self.refuses, self.evaluates = refuses, evaluates
+    def __init__(self, refuses: bool = False, evaluates: bool = True, lies: float = 0.0):
+        self.refuses, self.evaluates, self.lies = refuses, evaluates, lies
         self.folder = Path(tempfile.mkdtemp())
         self.weeks, self.feed, self.account = (self.folder / n for n in ("weeks", "feed", "account"))
         for folder in (self.weeks, self.feed, self.account):
@@ -130,6 +130,7 @@ class World:
                         "state": state,
                         "evaluations": self.evaluations["quality"],
                         "recent": self.recent,
+                        **({"value": self.recent[0]["value"] + self.lies} if self.recent else {}),
                         "threshold": RATIO * RECORDED,
                         "message": "waits for labels",
                     },
