@@ -31,8 +31,12 @@
 
 pub mod distance;
 mod error;
+pub mod evidently;
 mod float;
 pub mod profile;
 pub mod quality;
+pub mod sample;
+mod special;
+pub mod test;
 
 pub use error::{Error, Result};

@@ -6,6 +6,8 @@ use crate::{Error, Result};
 
 /// Values that are binned together, so that the compiler can count them in vector registers.
 const BLOCK: usize = 2048;
+/// Beyond this many edges a binary search per value is faster than comparing with each.
+const LINEAR: usize = 40;
 
 /// Counts of finite values over fixed inner edges.
 ///
@@ -112,6 +114,12 @@ impl Histogram {
 
     /// Counts values that are known to be finite.
     pub(crate) fn observe_finite(&mut self, values: &[f64]) {
+        if self.edges.len() > LINEAR {
+            for value in values {
+                self.counts[self.edges.partition_point(|edge| edge <= value)] += 1;
+            }
+            return;
+        }
         for block in values.chunks(BLOCK) {
             // Counting "how many reach this edge" needs no scatter and no branch, and becomes two
             // vector instructions per edge and register.

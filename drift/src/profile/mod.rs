@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use categorical::{CategoricalProfile, CategoricalSketches, MAX_CATEGORY_BYTES};
+pub(crate) use edges::quantile;
 pub use edges::{BinRule, MAX_BINS};
 pub use file::FORMAT_VERSION;
 pub use histogram::Histogram;
