@@ -168,7 +168,7 @@ func printComponents(command *cobra.Command, home, name string) error {
 		return fmt.Errorf("cluster %s: %w", name, err)
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tSTATE\tRESTARTS\tLAST END\tLOG")
+	fmt.Fprintln(table, "COMPONENT\tSTATE\tRESTARTS\tDETAIL\tLOG")
 	for _, status := range statuses {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", status.Name, status.State, status.Restarts, status.Detail, cluster.Log(status.Name))
 	}

@@ -27,6 +27,9 @@ const Self = "devcluster"
 // ProvisionerUser is the user name of the volume provisioner.
 const ProvisionerUser = "system:devcluster:provisioner"
 
+// frontProxyUser is the API server when it passes a request on to an aggregated API server.
+const frontProxyUser = "front-proxy-client"
+
 // ContainerdSocket is containerd's socket, inside the cluster's own /run.
 const ContainerdSocket = "/run/containerd/containerd.sock"
 
@@ -64,7 +67,7 @@ func Components(cluster *state.Cluster) []Component {
 	return append(components,
 		Component{Name: Containerd, Command: []string{"containerd", "--config=" + cluster.Path("components", "containerd.toml")}},
 		Component{Name: Kubelet, Command: append([]string{Self, Kubelet}, kubeletFlags(cluster)...), After: []Condition{ContainerdListens}},
-		Component{Name: Proxy, Command: append([]string{Self, Proxy}, proxyFlags(cluster)...)},
+		Component{Name: Proxy, Command: append([]string{Self, Proxy}, proxyFlags(cluster)...), After: []Condition{APIServerReady}},
 		Component{Name: Provisioner, Command: []string{Self, Provisioner, "--kubeconfig=" + cluster.ComponentKubeconfig(Provisioner), "--volumes=" + cluster.Volumes()}, After: []Condition{APIServerReady}},
 	)
 }
@@ -86,6 +89,13 @@ func apiServerFlags(cluster *state.Cluster) []string {
 		"--service-account-signing-key-file=" + cluster.PKI("service-account.key"),
 		"--service-cluster-ip-range=" + cluster.ServiceCIDR().String(),
 		"--allow-privileged=true",
+		"--requestheader-client-ca-file=" + cluster.PKI("front-proxy-ca.crt"),
+		"--requestheader-allowed-names=" + frontProxyUser,
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + cluster.PKI("front-proxy-client.crt"),
+		"--proxy-client-key-file=" + cluster.PKI("front-proxy-client.key"),
 	}
 	if !cluster.ControlPlaneOnly {
 		flags = append(flags,
@@ -115,6 +125,10 @@ func controllerManagerFlags(cluster *state.Cluster) []string {
 		"--bind-address=127.0.0.1",
 		"--cert-dir=" + cluster.Path("components", ControllerManager),
 		"--leader-elect=false",
+		// Each controller fetches a token of its own at the start, which the default of 20 requests per
+		// second stretches over seconds.
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + cluster.PKI("service-account.key"),
 		"--root-ca-file=" + cluster.PKI("ca.crt"),

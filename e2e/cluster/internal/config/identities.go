@@ -82,11 +82,23 @@ func WriteIdentities(cluster *state.Cluster) error {
 	if err != nil {
 		return err
 	}
+	// Another authority, because whoever has a certificate of this one may claim to be anyone.
+	frontProxyAuthority, err := pki.NewAuthority("devcluster front-proxy " + cluster.Name)
+	if err != nil {
+		return err
+	}
+	frontProxy, err := frontProxyAuthority.Issue(pki.Identity{CommonName: frontProxyUser})
+	if err != nil {
+		return err
+	}
 	files := map[string][]byte{
-		"ca.crt":              authority.CertificatePEM,
-		"ca.key":              authority.KeyPEM,
-		"service-account.key": private,
-		"service-account.pub": public,
+		"ca.crt":                 authority.CertificatePEM,
+		"ca.key":                 authority.KeyPEM,
+		"front-proxy-ca.crt":     frontProxyAuthority.CertificatePEM,
+		"front-proxy-client.crt": frontProxy.Certificate,
+		"front-proxy-client.key": frontProxy.Key,
+		"service-account.key":    private,
+		"service-account.pub":    public,
 	}
 	for _, identity := range identities(cluster) {
 		pair, err := authority.Issue(identity.Identity)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +25,8 @@ import (
 type clients struct {
 	typed   kubernetes.Interface
 	dynamic dynamic.Interface
+
+	apiServiceIP netip.Addr
 }
 
 func newClients(cluster *state.Cluster) (*clients, error) {
@@ -41,7 +45,7 @@ func newClients(cluster *state.Cluster) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clients{typed: typed, dynamic: untyped}, nil
+	return &clients{typed: typed, dynamic: untyped, apiServiceIP: cluster.APIServiceIP()}, nil
 }
 
 // check is something that has to become true; it says why it is not yet.
@@ -80,6 +84,19 @@ func (c *clients) nodeReady(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// servicesReachable: kube-proxy has made the addresses of Services work. A pod that connects earlier
+// is sent the wrong way for as long as it tries.
+func (c *clients) servicesReachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var dialer net.Dialer
+	connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.apiServiceIP.String(), "443"))
+	if err != nil {
+		return fmt.Errorf("the address of the Service default/kubernetes does not work: %w", err)
+	}
+	return connection.Close()
 }
 
 // rolledOut: the DNS Deployment, as it is now, is wholly available. That takes every component.

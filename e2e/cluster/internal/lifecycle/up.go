@@ -68,6 +68,7 @@ func Up(ctx context.Context, home string, options Options) (*state.Cluster, erro
 	if err := create(ctx, cluster, options); err != nil {
 		return nil, errors.Join(err, stop(cluster))
 	}
+	options.Say("cluster %s works", cluster.Name)
 	return cluster, nil
 }
 
@@ -162,13 +163,13 @@ func setUpNode(ctx context.Context, cluster *state.Cluster, clients *clients, sa
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := applyAddons(ctx, clients.dynamic, cluster); err != nil {
-		return err
-	}
-	if err := awaitAll(ctx, cluster, clients.controllersWork, clients.nodeReady); err != nil {
+	if err := awaitAll(ctx, cluster, clients.controllersWork, clients.nodeReady, clients.servicesReachable); err != nil {
 		return err
 	}
 	say("the node is Ready; rolling out DNS")
+	if err := applyAddons(ctx, clients.dynamic, cluster); err != nil {
+		return err
+	}
 	return awaitAll(ctx, cluster, clients.rolledOut)
 }
 
@@ -177,7 +178,7 @@ func (c *clients) checks(cluster *state.Cluster) []check {
 	if cluster.ControlPlaneOnly {
 		return []check{c.apiServerReady, c.controllersWork}
 	}
-	return []check{c.apiServerReady, c.controllersWork, c.nodeReady, c.rolledOut}
+	return []check{c.apiServerReady, c.controllersWork, c.nodeReady, c.servicesReachable, c.rolledOut}
 }
 
 func awaitAll(ctx context.Context, cluster *state.Cluster, checks ...check) error {

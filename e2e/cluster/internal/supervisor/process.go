@@ -37,7 +37,7 @@ type Status struct {
 	PID int `json:"pid,omitempty"`
 	// Restarts counts starts after the first.
 	Restarts int `json:"restarts"`
-	// Detail is why it last ended, or what it waits for.
+	// Detail is what it waits for while Waiting, otherwise how it last ended.
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -62,6 +62,7 @@ type process struct {
 	status  Status
 	held    bool
 	starts  int
+	lastEnd string
 	changed chan struct{}
 }
 
@@ -102,7 +103,7 @@ func (p *process) awaitRelease(ctx context.Context) error {
 		p.mu.Lock()
 		held, changed := p.held, p.changed
 		if held {
-			p.set(Held, 0, "")
+			p.set(Held, 0, p.lastEnd)
 		}
 		p.mu.Unlock()
 		if !held {
@@ -157,13 +158,14 @@ func (p *process) runOnce() {
 		return
 	}
 	p.starts++
-	p.set(Running, pid, p.status.Detail)
+	p.set(Running, pid, p.lastEnd)
 	p.mu.Unlock()
 
 	status := <-exited
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.set(BackingOff, 0, describe(status))
+	p.lastEnd = describe(status)
+	p.set(BackingOff, 0, p.lastEnd)
 }
 
 func (p *process) start() (int, <-chan unix.WaitStatus, error) {
@@ -296,4 +298,3 @@ func describe(status unix.WaitStatus) string {
 	}
 	return fmt.Sprintf("exited with %d at %s", status.ExitStatus(), at)
 }
-

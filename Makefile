@@ -1,0 +1,21 @@
+# The commands of the project. What they do is in hack/.
+
+export MILLWRIGHT_HOME ?= $(HOME)/.cache/millwright
+export CARGO_TARGET_DIR ?= $(MILLWRIGHT_HOME)/target
+
+# The cluster of `make cluster`. With KUBECONFIG set, install and demo use that cluster instead.
+export CLUSTER ?= dev
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: cluster
+cluster: ## Bring up a Kubernetes on this machine (as root) and print the line that selects it
+	@hack/cluster.sh up
+
+.PHONY: cluster-down
+cluster-down: ## Remove that Kubernetes and everything of it
+	@hack/cluster.sh down

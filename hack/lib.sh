@@ -1,0 +1,24 @@
+# Shared by the scripts in this directory; to be sourced.
+
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# All that is built, cached or run lives in one directory outside the repository.
+export MILLWRIGHT_HOME=${MILLWRIGHT_HOME:-$HOME/.cache/millwright}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$MILLWRIGHT_HOME/target}
+export PATH=$MILLWRIGHT_HOME/bin:$PATH
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$(basename "$0"): $*"
+  exit 1
+}
+
+# content_hash DIRECTORY FIND-EXPRESSION...: one hash over the names and contents of the files found.
+content_hash() {
+  local directory=$1
+  shift
+  (cd "$directory" && find . -type f "$@" -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum) | sha256sum | cut -c1-16
+}
