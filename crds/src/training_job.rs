@@ -71,6 +71,7 @@ pub struct TrainingJobSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
+    #[x_kube(validation = Rule::new("self.all(i, i.name != 'data')").message("an input can't be named data: that is the evaluation's"))]
     pub inputs: Vec<Input>,
     /// Parameters of the run. The trainer finds them in `/etc/millwright/params.json`, in
     /// `PARAM_<NAME>`, and as `$(params.name)` in its command and args.

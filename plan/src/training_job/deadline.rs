@@ -1,0 +1,53 @@
+//! `spec.activeDeadline`: the operator times, because the Job controller's deadline loses the
+//! trainer's message (findings.md 2).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millwright_crds::{
+    common::Duration as Text,
+    training_job::{Failure, FailureReason},
+};
+
+use super::failure;
+use crate::time;
+
+/// Time until the deadline; zero when it has passed, `None` when there is none or the run hasn't
+/// started.
+pub(super) fn left(
+    limit: Option<Duration>,
+    started: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
+    Some(limit?.saturating_sub(time::between(started?, now)))
+}
+
+/// The failure of a run that took too long.
+pub(super) fn failure(limit: Duration, attempt: u32, now: Timestamp) -> Failure {
+    let limit = Text::from_secs(limit.as_secs());
+    let message = format!(
+        "the run took longer than spec.activeDeadline ({limit}): raise it in a new TrainingJob, \
+         or give the run less to do"
+    );
+    failure::plain(FailureReason::DeadlineExceeded, message, attempt, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let limit = Some(Duration::from_secs(60));
+        assert_eq!(left(None, Some(at(0)), at(10)), None);
+        assert_eq!(left(limit, None, at(10)), None);
+        assert_eq!(
+            left(limit, Some(at(0)), at(10)),
+            Some(Duration::from_secs(50))
+        );
+        assert_eq!(left(limit, Some(at(0)), at(60)), Some(Duration::ZERO));
+        assert_eq!(left(limit, Some(at(0)), at(600)), Some(Duration::ZERO));
+        assert_eq!(left(limit, Some(at(10)), at(0)), limit);
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether an attempt that failed is followed by another.
+
+use std::time::Duration;
+
+use millwright_crds::{
+    LABEL_ROLE,
+    training_job::{Failure, FailureReason, Retry},
+};
+
+use super::TRAINING;
+use crate::observed::{JobPhase, JobState};
+
+/// Attempts that count against the limit: those that failed and were not disrupted. Jobs may have
+/// been deleted, so what status knew is the least.
+pub(super) fn count_failures(jobs: &[JobState], before: u32) -> u32 {
+    let failed = jobs.iter().filter(|job| {
+        job.label(LABEL_ROLE) == Some(TRAINING)
+            && matches!(&job.phase, JobPhase::Failed { reason, .. } if reason != "PodFailurePolicy")
+    });
+    u32::try_from(failed.count())
+        .unwrap_or(u32::MAX)
+        .max(before)
+}
+
+/// How long to wait before the next attempt; `None` when there is none.
+///
+/// `failures` counts this one. The wait is `initial · 2^(failures − 1)`, at most `max`: the
+/// binary exponential backoff that Jobs use, with the run's own bounds.
+pub(super) fn decide(retry: &Retry, failure: &Failure, failures: u32) -> Option<Duration> {
+    match failure.reason {
+        FailureReason::Evicted => return Some(retry.backoff.initial.as_std()),
+        // The kubelet has tried these again and again already.
+        FailureReason::ImagePull | FailureReason::ContainerStart => return None,
+        FailureReason::InvalidSpec | FailureReason::DeadlineExceeded => return None,
+        FailureReason::ExitCode if !retry.on_exit_codes.is_empty() => {
+            let worth = failure
+                .exit_code
+                .is_some_and(|code| retry.on_exit_codes.contains(&code));
+            if !worth {
+                return None;
+            }
+        }
+        _ => {}
+    }
+    if failures > retry.limit {
+        return None;
+    }
+    let doublings = failures.saturating_sub(1).min(31);
+    let wait = retry
+        .backoff
+        .initial
+        .as_std()
+        .saturating_mul(1 << doublings);
+    Some(wait.min(retry.backoff.max.as_std()))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use millwright_crds::{common::Duration as Text, training_job::Backoff};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::training_job::failure::plain;
+
+    fn retry(limit: u32, on_exit_codes: Vec<i32>) -> Retry {
+        let backoff = Backoff {
+            initial: Text::from_secs(10),
+            max: Text::from_secs(60),
+        };
+        Retry {
+            limit,
+            backoff,
+            on_exit_codes,
+        }
+    }
+
+    fn failed(reason: FailureReason, exit_code: Option<i32>) -> Failure {
+        Failure {
+            exit_code,
+            ..plain(reason, String::new(), 1, Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    #[test]
+    fn table() {
+        use FailureReason::{
+            DeadlineExceeded, Evicted, ExitCode, ImagePull, InvalidSpec, OOMKilled,
+        };
+        let seconds = |s| Some(Duration::from_secs(s));
+        for (reason, code, codes, limit, failures, expected) in [
+            (ExitCode, Some(3), vec![], 3, 1, seconds(10)),
+            (ExitCode, Some(3), vec![], 3, 3, seconds(40)),
+            (ExitCode, Some(3), vec![], 9, 5, seconds(60)),
+            (ExitCode, Some(3), vec![], 3, 4, None),
+            (ExitCode, Some(3), vec![], 0, 1, None),
+            (ExitCode, Some(3), vec![7], 3, 1, None),
+            (ExitCode, Some(7), vec![7], 3, 1, seconds(10)),
+            (OOMKilled, Some(137), vec![7], 3, 1, seconds(10)),
+            (Evicted, None, vec![], 0, 9, seconds(10)),
+            (InvalidSpec, None, vec![], 3, 1, None),
+            (ImagePull, None, vec![], 3, 0, None),
+            (DeadlineExceeded, None, vec![], 3, 1, None),
+        ] {
+            let decision = decide(&retry(limit, codes), &failed(reason, code), failures);
+            assert_eq!(decision, expected, "{reason:?} {failures} of {limit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn waits_are_bounded_and_attempts_too(failures in any::<u32>(), limit in 0u32..=20) {
+            let decision =
+                decide(&retry(limit, vec![]), &failed(FailureReason::ExitCode, Some(1)), failures);
+            prop_assert_eq!(decision.is_some(), failures <= limit);
+            prop_assert!(decision.is_none_or(|wait| wait <= Duration::from_secs(60)));
+        }
+    }
+}
