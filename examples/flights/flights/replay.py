@@ -31,7 +31,6 @@ class Replay:
 
     def tell(self) -> None:
         """All weeks, one after the other, up to a run that brings nothing into production."""
-        start = time.monotonic()
         policy, version = self.loop.wait_until_watched()
         size = status.rows_per_evaluation(policy)
         todo = weeks.between(self.args.weeks, self.args.first, self.args.last, size, self.args.seed)
@@ -42,8 +41,6 @@ class Replay:
             self.catch_up(self.args.first)
         for week in todo:
             version = self.week(week, version)
-            self.story.retries = self.production.retries + self.baseline.retries
-            self.story.seconds = time.monotonic() - start
             if self.story.retrainings and not self.story.retrainings[-1][1].promoted:
                 break
 
@@ -148,13 +145,17 @@ def main() -> None:
         inference.Client(args.baseline, args.baseline_admin),
         args,
     )
-    problem = None
+    start, problem = time.monotonic(), None
     try:
         replay.tell()
     except (TimedOut, Surprise, Refused, inference.Unanswered) as error:
         problem = f"the replay stopped after {len(replay.story.weeks)} weeks: {error}"
-    print(f"\n{replay.story.table()}\n\n{replay.story.summary()}", flush=True)
-    problem = problem or unexpected(replay.story, args.expect_runs)
+    story = replay.story
+    story.seconds = time.monotonic() - start
+    story.retries = replay.production.retries + replay.baseline.retries
+    if story.weeks:
+        print(f"\n{story.table()}\n\n{story.summary()}", flush=True)
+    problem = problem or unexpected(story, args.expect_runs)
     if problem:
         sys.exit(f"\nfailed: {problem}")
 
