@@ -38,5 +38,6 @@ pub mod quality;
 pub mod sample;
 mod special;
 pub mod test;
+pub mod verdict;
 
 pub use error::{Error, Result};

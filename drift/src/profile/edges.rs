@@ -104,6 +104,27 @@ pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
     }
 }
 
+/// Counts of two sorted samples over the `bins` quantile bins of the first.
+pub(crate) fn quantile_counts(
+    reference: &[f64],
+    current: &[f64],
+    bins: usize,
+) -> (Vec<u64>, Vec<u64>) {
+    let edges = BinRule::Quantile(bins).edges(reference, reference.len() as u64);
+    let count = |sorted: &[f64]| {
+        let mut counts = Vec::with_capacity(edges.len() + 1);
+        let mut counted = 0;
+        for edge in &edges {
+            let below = sorted.partition_point(|value| value < edge);
+            counts.push((below - counted) as u64);
+            counted = below;
+        }
+        counts.push((sorted.len() - counted) as u64);
+        counts
+    };
+    (count(reference), count(current))
+}
+
 /// Strictly increasing edges from ascending cuts; a cut that repeats becomes the bin [v, v⁺) of
 /// that single value, where v⁺ is the next float.
 fn atoms(cuts: Vec<f64>) -> Vec<f64> {

@@ -6,6 +6,7 @@
 //! `serde` gives the same content as JSON.
 
 mod categorical;
+mod compare;
 mod edges;
 mod file;
 mod histogram;
@@ -20,8 +21,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use categorical::{CategoricalProfile, CategoricalSketches, MAX_CATEGORY_BYTES};
-pub(crate) use edges::quantile;
 pub use edges::{BinRule, MAX_BINS};
+pub(crate) use edges::{quantile, quantile_counts};
 pub use file::FORMAT_VERSION;
 pub use histogram::Histogram;
 pub use live::LiveBuilder;

@@ -86,7 +86,7 @@ fn four_u(reference: &[f64], current: &[f64]) -> i128 {
 fn exact_p(u: f64, n: usize, m: usize) -> f64 {
     let divisor = (1..=n.min(m))
         .rev()
-        .find(|d| n % d == 0 && m % d == 0)
+        .find(|d| n.is_multiple_of(*d) && m.is_multiple_of(*d))
         .unwrap_or(1);
     let lcm = (n / divisor * m) as i64;
     let (a, b) = (lcm / n as i64, lcm / m as i64);
