@@ -302,6 +302,9 @@ pub struct DatasetVersion {
     pub state: VersionState,
     /// Rows over all files.
     pub rows: u64,
+    /// Number of files.
+    #[serde(default)]
+    pub files: u64,
     /// Bytes over all files.
     pub bytes: u64,
     /// When the version was made (RFC 3339).

@@ -127,6 +127,7 @@ mod tests {
             digest: digest(letter),
             state,
             rows: 1,
+            files: 1,
             bytes: 1,
             created_at: String::new(),
             failed: vec![],
