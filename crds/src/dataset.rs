@@ -33,7 +33,7 @@ use crate::{
         json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
     doc = "Data with versions: a source that is read, checked and kept under a content digest."
 )]
 #[serde(rename_all = "camelCase")]

@@ -22,7 +22,7 @@ use crate::{common::Condition, schema};
     printcolumn(name = "Versions", type_ = "integer", json_path = ".status.lastVersion"),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
     doc = "A registered model: the home of its version numbers."
 )]
 #[serde(rename_all = "camelCase")]

@@ -41,7 +41,7 @@ pub use status::{
         json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
     doc = "A model on its way to production: stages, and the gates between them."
 )]
 #[serde(rename_all = "camelCase")]

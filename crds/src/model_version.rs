@@ -32,8 +32,8 @@ use crate::{
     printcolumn(name = "Bytes", type_ = "integer", json_path = ".spec.artifact.bytes", priority = 1),
     printcolumn(name = "Digest", type_ = "string", json_path = ".spec.artifact.digest", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.metadata.name == self.spec.model + '-v' + string(self.spec.version)")
-        .message("metadata.name must be <spec.model>-v<spec.version>").field_path(".metadata.name"),
+    validation = Rule::new("self.metadata.name.startsWith(self.spec.model + '-v') && self.metadata.name.substring(size(self.spec.model) + 2) == string(self.spec.version)")
+        .message("metadata.name must be <spec.model>-v<spec.version>"),
     doc = "One version of a Model: what it is, how good it was, and what it was made from."
 )]
 #[serde(rename_all = "camelCase")]

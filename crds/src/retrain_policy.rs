@@ -42,7 +42,7 @@ pub use trigger::{
         priority = 1
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
     doc = "When to train again: what is watched, when it counts, and what is run."
 )]
 #[serde(rename_all = "camelCase")]

@@ -44,7 +44,7 @@ pub use status::{
         priority = 1
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
     doc = "One training run: pods that read data and register the model they make."
 )]
 #[serde(rename_all = "camelCase")]

@@ -67,11 +67,16 @@ pub struct VersionRecord {
     pub failed: Vec<FailedExpectation>,
 }
 
-/// `versions.json`: the append-only list of a Dataset's versions, oldest first.
+/// `versions.json`: a Dataset's versions. The list only grows; of an entry only what the newest
+/// sync says of its bytes changes (`rows`, `failed`).
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct VersionList {
     /// Version of the document.
     pub v: u32,
+    /// Number of the version that is current: the one whose bytes the source held last, among
+    /// those that passed all expectations. It can be an old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
     /// Versions, oldest first.
     pub versions: Vec<VersionRecord>,
 }
