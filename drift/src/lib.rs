@@ -33,6 +33,7 @@ pub mod distance;
 mod error;
 pub mod evidently;
 mod float;
+pub mod multivariate;
 pub mod profile;
 pub mod quality;
 pub mod sample;

@@ -67,6 +67,13 @@ impl ClassMetrics {
         )
     }
 
+    /// Adds another's counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.true_positives += other.true_positives;
+        self.false_positives += other.false_positives;
+        self.false_negatives += other.false_negatives;
+    }
+
     /// How often the class was the label.
     pub fn support(&self) -> u64 {
         self.true_positives + self.false_negatives
@@ -104,10 +111,7 @@ impl Classification {
     /// what one accumulator observes.
     pub fn merge(&mut self, other: &Self) {
         for (name, theirs) in &other.classes {
-            let mine = self.classes.entry(name.clone()).or_default();
-            mine.true_positives += theirs.true_positives;
-            mine.false_positives += theirs.false_positives;
-            mine.false_negatives += theirs.false_negatives;
+            self.classes.entry(name.clone()).or_default().add(theirs);
         }
         self.skipped += other.skipped;
     }
