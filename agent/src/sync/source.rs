@@ -1,0 +1,72 @@
+//! The files of a source, on this pod's disk.
+
+use std::path::Path;
+
+use millwright_crds::wire::sync::SyncTask;
+
+use super::{globs::Globs, http};
+use crate::{
+    environment::Layout,
+    failure::Failure,
+    files::{LocalFile, file_name, walk},
+};
+
+/// Lists the files of the task's source, sorted by path. Those behind HTTP are downloaded into
+/// `scratch`, because Parquet is not read from front to back.
+///
+/// # Errors
+/// Names the source and what is wrong with it; a source without files is an error.
+pub(super) async fn files(
+    task: &SyncTask,
+    layout: &Layout,
+    scratch: &Path,
+) -> Result<Vec<LocalFile>, Failure> {
+    let source = &task.source;
+    let uri = &source.uri;
+    let globs = Globs::of(source)?;
+    let files = if uri.starts_with("pvc://") {
+        let mount = task.mount.as_ref().ok_or_else(|| {
+            Failure::usage(format!("the task says nowhere that {uri} is mounted"))
+        })?;
+        let folder = layout.path(mount);
+        let uri = uri.clone();
+        tokio::task::spawn_blocking(move || claim(&folder, &globs, &uri))
+            .await
+            .map_err(Failure::unavailable)??
+    } else {
+        http::download(uri, &source.include, |path| globs.spare(path), scratch).await?
+    };
+    if files.is_empty() {
+        return Err(Failure::unavailable(format!(
+            "{uri} has no files{}: put data there, or correct source.uri, source.include and \
+             source.exclude",
+            if source.include.is_empty() && source.exclude.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    " for include [{}] and exclude [{}]",
+                    source.include.join(", "),
+                    source.exclude.join(", ")
+                )
+            }
+        )));
+    }
+    Ok(files)
+}
+
+fn claim(folder: &Path, globs: &Globs, uri: &str) -> Result<Vec<LocalFile>, Failure> {
+    if folder.is_file() {
+        let name = folder.file_name().unwrap_or_default();
+        return Ok(vec![LocalFile {
+            path: file_name(name).map_err(Failure::unavailable)?.to_owned(),
+            file: folder.to_owned(),
+        }]);
+    }
+    if !folder.exists() {
+        return Err(Failure::unavailable(format!(
+            "{uri} does not exist in the claim: create the folder or correct source.uri"
+        )));
+    }
+    walk(folder, &|path| globs.admit(path))
+        .map_err(|error| Failure::unavailable(format!("{uri}: {error}")))
+}
