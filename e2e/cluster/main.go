@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"devcluster/internal/components"
+	"devcluster/internal/host"
 )
 
 func main() {
@@ -23,6 +24,10 @@ func main() {
 	}
 	if code, known := components.Run(name, arguments); known {
 		os.Exit(code)
+	}
+	if err := host.ExtendPath(); err != nil {
+		fmt.Fprintln(os.Stderr, "devcluster:", err)
+		os.Exit(1)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer cancel()

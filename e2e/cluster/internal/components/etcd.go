@@ -20,6 +20,8 @@ func RunEtcd(ctx context.Context, dataDirectory string) error {
 	server.ListenPeerUrls, server.AdvertisePeerUrls = peer, peer
 	server.InitialCluster = server.InitialClusterFromName(server.Name)
 	server.LogLevel = "warn"
+	// NewConfig leaves it at zero, which warns of every request.
+	server.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 	// The data of a development cluster need not outlive a crash of the machine; that of the process
 	// it does outlive.
 	server.UnsafeNoFsync = true

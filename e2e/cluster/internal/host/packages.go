@@ -30,6 +30,11 @@ var cniPlugins = []string{"loopback", "ptp", "host-local", "portmap"}
 // cniDirectories are where distributions put CNI plugins.
 var cniDirectories = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
 
+// ExtendPath adds the directories of system programs to PATH, which not every root shell has there.
+func ExtendPath() error {
+	return os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+}
+
 // CheckPrograms finds everything that a cluster with a node needs and returns the directory of the
 // CNI plugins. The error names every missing program and the packages to install.
 func CheckPrograms() (cni string, err error) {

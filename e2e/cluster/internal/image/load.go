@@ -112,12 +112,15 @@ func (l *Loader) images(ctx context.Context) (listing, error) {
 
 // ctr runs containerd's client inside the cluster, where containerd's socket is.
 func (l *Loader) ctr(ctx context.Context, stdin io.Reader, arguments ...string) ([]byte, error) {
-	prefix := []string{"--mount", "--target", strconv.Itoa(l.pid), "--", "ctr", "--address", config.ContainerdSocket, "--namespace", "k8s.io"}
+	prefix := []string{"--mount", "--target", strconv.Itoa(l.pid), "--", "ctr", "--address", config.ContainerdSocket, "--connect-timeout", "1s", "--namespace", "k8s.io"}
 	command := exec.CommandContext(ctx, "nsenter", append(prefix, arguments...)...)
 	command.Stdin = stdin
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	output, err := command.Output()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("ctr %s: %w", strings.Join(arguments[:2], " "), ctx.Err())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ctr %s: %w: %s; see %s", strings.Join(arguments[:2], " "), err, strings.TrimSpace(stderr.String()), l.cluster.Log(config.Containerd))
 	}

@@ -31,7 +31,7 @@ func Down(ctx context.Context, home, name string, say func(string, ...any)) (boo
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(cluster.Dir()); errors.Is(err, fs.ErrNotExist) && len(running) == 0 {
+	if len(running) == 0 && !exists(cluster.Dir()) && !exists(cluster.LockPath()) {
 		return false, nil
 	}
 	lock, err := acquire(ctx, cluster, say)
@@ -43,6 +43,11 @@ func Down(ctx context.Context, home, name string, say func(string, ...any)) (boo
 		return false, err
 	}
 	return true, lock.releaseAndRemove()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // remove stops a cluster and deletes its directory.

@@ -53,11 +53,26 @@ type check func(ctx context.Context) error
 
 // apiServerReady: /readyz says so.
 func (c *clients) apiServerReady(ctx context.Context) error {
-	_, err := c.typed.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-	if err != nil {
-		return fmt.Errorf("the API server is not ready: %w", err)
+	body, err := c.typed.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if failed := failedChecks(string(body)); failed != "" {
+		return fmt.Errorf("the API server is not ready, it waits for %s", failed)
+	}
+	return fmt.Errorf("the API server is not ready: %w", err)
+}
+
+// failedChecks names those of the API server's own checks that fail, out of what /readyz answers.
+func failedChecks(body string) string {
+	var failed []string
+	for line := range strings.Lines(body) {
+		if rest, found := strings.CutPrefix(line, "[-]"); found {
+			name, _, _ := strings.Cut(rest, " ")
+			failed = append(failed, name)
+		}
+	}
+	return strings.Join(failed, ", ")
 }
 
 // controllersWork: the controller manager has made the service account without which no pod can be.
@@ -142,13 +157,19 @@ func (c *clients) whyPodsWait(ctx context.Context) string {
 // await looks until the check holds. It gives up at once when the supervisor has died, and when ctx
 // ends says what was still missing.
 func await(ctx context.Context, cluster *state.Cluster, holds check) error {
+	var missing error
 	for {
-		last := holds(ctx)
-		if last == nil {
+		err := holds(ctx)
+		if err == nil {
 			return nil
 		}
+		// A check that was cut short knows less than the one before.
+		if missing == nil || ctx.Err() == nil {
+			missing = err
+		}
 		if pids, err := host.FindSupervisors(cluster); err == nil && len(pids) == 0 {
-			return fmt.Errorf("the supervisor has ended: %s; see %s", lastLine(cluster.Log(host.SuperviseCommand)), cluster.Log(host.SuperviseCommand))
+			path := cluster.Log(host.SuperviseCommand)
+			return fmt.Errorf("the supervisor has ended, %s; see %s", lastLine(path), path)
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
@@ -156,24 +177,27 @@ func await(ctx context.Context, cluster *state.Cluster, holds check) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%w%s", last, troubledComponents(cluster))
+			return fmt.Errorf("the time is up: %w%s", missing, troubledComponents(cluster))
 		}
 	}
 }
 
-// troubledComponents names the components that are not running or had to be restarted, with the
-// last line each has logged.
+// troubledComponents names the components that do not run or had to be restarted, with the last line
+// of each one's log.
 func troubledComponents(cluster *state.Cluster) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	statuses, err := supervisor.NewClient(cluster).Components(ctx)
 	if err != nil {
-		return ""
+		return "; the logs are in " + cluster.Path("log")
 	}
 	var report strings.Builder
 	for _, status := range statuses {
-		if status.State != supervisor.Running || status.Restarts > 0 {
-			fmt.Fprintf(&report, "\n  %s: %s, %d restarts, %s; %s; see %s", status.Name, status.State, status.Restarts, status.Detail, lastLine(cluster.Log(status.Name)), cluster.Log(status.Name))
+		switch path := cluster.Log(status.Name); {
+		case status.State == supervisor.Waiting:
+			fmt.Fprintf(&report, "\n  %s waits %s", status.Name, status.Detail)
+		case status.State != supervisor.Running || status.Restarts > 0:
+			fmt.Fprintf(&report, "\n  %s is %s after %d restarts, it %s; %s; see %s", status.Name, status.State, status.Restarts, status.Detail, lastLine(path), path)
 		}
 	}
 	if report.Len() == 0 {

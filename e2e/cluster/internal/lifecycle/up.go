@@ -266,7 +266,7 @@ func startSupervisor(cluster *state.Cluster) (int, error) {
 	command.Dir = "/"
 	command.Stdout, command.Stderr = log, log
 	// Nothing of the caller's environment, above all no proxy, should reach the components.
-	command.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin", "HOME=/root"}
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
 	command.SysProcAttr = &unix.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Setsid:     true,

@@ -294,7 +294,7 @@ func (p *process) notify() {
 func describe(status unix.WaitStatus) string {
 	at := time.Now().UTC().Format(time.RFC3339)
 	if status.Signaled() {
-		return fmt.Sprintf("killed by %s at %s", unix.SignalName(status.Signal()), at)
+		return fmt.Sprintf("was killed by %s at %s", unix.SignalName(status.Signal()), at)
 	}
 	return fmt.Sprintf("exited with %d at %s", status.ExitStatus(), at)
 }
