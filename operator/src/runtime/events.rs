@@ -1,0 +1,34 @@
+//! Events, for people who run `kubectl describe`.
+
+use kube::{
+    Resource,
+    runtime::events::{Event as KubeEvent, EventType, Recorder},
+};
+use millwright_plan::Event;
+
+/// Longest note that the API server takes.
+const NOTE_LIMIT: usize = 1_024;
+
+/// Publishes events. What can't be published is logged: an event is news, not a record.
+pub(crate) async fn publish<K>(recorder: &Recorder, object: &K, action: &str, events: Vec<Event>)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let reference = object.object_ref(&());
+    for event in events {
+        let event = KubeEvent {
+            type_: if event.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: event.reason.as_str().into(),
+            note: Some(event.message.chars().take(NOTE_LIMIT / 4).collect()),
+            action: action.into(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &reference).await {
+            tracing::warn!("an event can't be published: {error}");
+        }
+    }
+}

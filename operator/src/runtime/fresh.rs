@@ -1,0 +1,77 @@
+//! Stale caches: what was written must be in the stores before the next plan is made.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use super::index::Key;
+
+/// How long a store may lag behind a write. A watch that is down longer has its own alarm.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Something that was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Kind.
+    pub(crate) kind: String,
+    /// Namespace and name.
+    pub(crate) key: Key,
+    /// resourceVersion after the write.
+    pub(crate) resource_version: u64,
+    at: Instant,
+}
+
+/// What was written for each owner and may not be in the stores yet.
+#[derive(Default)]
+pub(crate) struct Fresh(Mutex<HashMap<String, Vec<Written>>>);
+
+impl Fresh {
+    /// Remembers a write made for the owner of this UID.
+    pub(crate) fn wrote(&self, owner: &str, kind: &str, key: Key, resource_version: u64) {
+        let written = Written {
+            kind: kind.into(),
+            key,
+            resource_version,
+            at: Instant::now(),
+        };
+        self.0.lock().entry(owner.into()).or_default().push(written);
+    }
+
+    /// Whether the stores have all that was written for this owner. `has` says what a store has.
+    pub(crate) fn is_current(&self, owner: &str, has: impl Fn(&str, &Key) -> Option<u64>) -> bool {
+        let mut all = self.0.lock();
+        let Some(waiting) = all.get_mut(owner) else {
+            return true;
+        };
+        waiting.retain(|written| {
+            let seen =
+                has(&written.kind, &written.key).is_some_and(|v| v >= written.resource_version);
+            !seen && written.at.elapsed() < PATIENCE
+        });
+        let current = waiting.is_empty();
+        if current {
+            all.remove(owner);
+        }
+        current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_until_the_store_has_it() {
+        let fresh = Fresh::default();
+        let key = || ("ns".to_owned(), "job".to_owned());
+        fresh.wrote("uid", "Job", key(), 5);
+        assert!(!fresh.is_current("uid", |_, _| None));
+        assert!(!fresh.is_current("uid", |_, _| Some(4)));
+        assert!(fresh.is_current("other", |_, _| None));
+        assert!(fresh.is_current("uid", |_, _| Some(5)));
+        assert!(fresh.is_current("uid", |_, _| None));
+    }
+}

@@ -1,0 +1,221 @@
+//! Stores of projections, found by the UID of their owner.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use millwright_crds::{LABEL_NAME, LABEL_OWNER};
+use parking_lot::RwLock;
+
+/// Namespace and name.
+pub(crate) type Key = (String, String);
+
+/// Whom a change concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    /// Namespace.
+    pub(crate) namespace: String,
+    /// Name, from the label.
+    pub(crate) name: String,
+}
+
+struct Entry<T> {
+    resource_version: u64,
+    uid: String,
+    owner_uid: String,
+    owner: Owner,
+    value: Arc<T>,
+}
+
+struct Inner<T> {
+    entries: HashMap<Key, Entry<T>>,
+    by_owner: HashMap<String, BTreeSet<Key>>,
+}
+
+/// A store of projections of one kind.
+pub(crate) struct Index<T>(RwLock<Inner<T>>);
+
+impl<T> Default for Index<T> {
+    fn default() -> Self {
+        Self(RwLock::new(Inner {
+            entries: HashMap::new(),
+            by_owner: HashMap::new(),
+        }))
+    }
+}
+
+impl<T> Index<T> {
+    /// Takes an object that was created or changed; returns the owners that it concerns.
+    pub(crate) fn applied<K>(&self, object: &K) -> Vec<Owner>
+    where
+        K: kube::Resource,
+        T: for<'a> From<&'a K>,
+    {
+        self.0.write().insert(object)
+    }
+
+    /// Takes an object that is gone; returns its owner.
+    pub(crate) fn gone(&self, key: &Key) -> Option<Owner> {
+        self.0.write().remove(key)
+    }
+
+    /// Projections of an owner's children, by name.
+    pub(crate) fn of_owner(&self, uid: &str) -> Vec<Arc<T>> {
+        let inner = self.0.read();
+        let keys = inner.by_owner.get(uid).into_iter().flatten();
+        keys.filter_map(|key| inner.entries.get(key))
+            .map(|entry| entry.value.clone())
+            .collect()
+    }
+
+    /// Names and UIDs of an owner's children.
+    pub(crate) fn identities(&self, uid: &str) -> BTreeMap<String, String> {
+        let inner = self.0.read();
+        let keys = inner.by_owner.get(uid).into_iter().flatten();
+        keys.filter_map(|key| Some((key.1.clone(), inner.entries.get(key)?.uid.clone())))
+            .collect()
+    }
+
+    /// The resourceVersion that the store has of an object.
+    pub(crate) fn resource_version(&self, key: &Key) -> Option<u64> {
+        self.0
+            .read()
+            .entries
+            .get(key)
+            .map(|entry| entry.resource_version)
+    }
+
+    /// Whether an object exists.
+    pub(crate) fn contains(&self, key: &Key) -> bool {
+        self.0.read().entries.contains_key(key)
+    }
+}
+
+impl<T> Inner<T> {
+    fn insert<K>(&mut self, object: &K) -> Vec<Owner>
+    where
+        K: kube::Resource,
+        T: for<'a> From<&'a K>,
+    {
+        let meta = object.meta();
+        let key = key(meta);
+        let label = |name: &str| {
+            meta.labels
+                .as_ref()
+                .and_then(|labels| labels.get(name))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let owner_uid = label(LABEL_OWNER);
+        let owner = Owner {
+            namespace: key.0.clone(),
+            name: label(LABEL_NAME),
+        };
+        let entry = Entry {
+            resource_version: parse(meta.resource_version.as_deref()),
+            uid: meta.uid.clone().unwrap_or_default(),
+            owner_uid: owner_uid.clone(),
+            owner: owner.clone(),
+            value: Arc::new(T::from(object)),
+        };
+        let before = self.entries.insert(key.clone(), entry);
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| before.owner_uid != owner_uid)
+        {
+            self.forget(&before.owner_uid, &key);
+        }
+        self.by_owner.entry(owner_uid).or_default().insert(key);
+        let mut owners = vec![owner.clone()];
+        owners.extend(before.map(|entry| entry.owner).filter(|old| *old != owner));
+        owners
+    }
+
+    fn forget(&mut self, owner_uid: &str, key: &Key) {
+        if let Some(keys) = self.by_owner.get_mut(owner_uid) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_owner.remove(owner_uid);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Owner> {
+        let entry = self.entries.remove(key)?;
+        self.forget(&entry.owner_uid, key);
+        Some(entry.owner)
+    }
+}
+
+/// Namespace and name of an object.
+pub(crate) fn key(meta: &ObjectMeta) -> Key {
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}
+
+/// resourceVersions are numbers that grow (Kubernetes 1.35 guarantees it); 0 for one that isn't.
+pub(crate) fn parse(resource_version: Option<&str>) -> u64 {
+    resource_version
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim as Claim;
+
+    use super::*;
+
+    struct Name(String);
+
+    impl From<&Claim> for Name {
+        fn from(claim: &Claim) -> Self {
+            Self(claim.metadata.name.clone().unwrap())
+        }
+    }
+
+    fn claim(name: &str, owner: &str) -> Claim {
+        let mut claim = Claim::default();
+        claim.metadata.name = Some(name.into());
+        claim.metadata.namespace = Some("ns".into());
+        claim.metadata.resource_version = Some("7".into());
+        claim.metadata.labels = Some(BTreeMap::from([
+            (LABEL_OWNER.into(), owner.into()),
+            (LABEL_NAME.into(), format!("{owner}-name")),
+        ]));
+        claim
+    }
+
+    #[test]
+    fn finds_children_by_owner() {
+        let index = Index::<Name>::default();
+        index.applied(&claim("a", "x"));
+        index.applied(&claim("b", "x"));
+        index.applied(&claim("c", "y"));
+        let names: Vec<_> = index
+            .of_owner("x")
+            .iter()
+            .map(|name| name.0.clone())
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(index.resource_version(&("ns".into(), "c".into())), Some(7));
+        let owner = index.gone(&("ns".into(), "a".into())).unwrap();
+        assert_eq!(owner.name, "x-name");
+        assert_eq!(index.of_owner("x").len(), 1);
+        assert_eq!(index.gone(&("ns".into(), "a".into())), None);
+    }
+
+    #[test]
+    fn a_child_that_changes_hands_concerns_both() {
+        let index = Index::<Name>::default();
+        index.applied(&claim("a", "x"));
+        let owners = index.applied(&claim("a", "y"));
+        assert_eq!(owners.len(), 2);
+        assert!(index.of_owner("x").is_empty());
+        assert_eq!(index.of_owner("y").len(), 1);
+    }
+}

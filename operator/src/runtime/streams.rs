@@ -1,0 +1,152 @@
+//! Watches: each with a backoff of its own, so that one that fails never wedges the rest.
+
+use std::{collections::HashSet, fmt::Debug};
+
+use futures::{StreamExt, TryStreamExt};
+use kube::{
+    Api, Resource,
+    core::{DeserializeGuard, NamespaceResourceScope},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    context::Context,
+    index::{Key, key},
+};
+
+/// A change of an object.
+pub(crate) enum Change<K> {
+    /// It was created or changed, or is there at the start.
+    Applied(Box<K>),
+    /// It is gone.
+    Gone(Key),
+}
+
+/// Follows objects of one kind for ever and hands each change to `sink`. A list that is read again
+/// after a broken watch comes as changes, too, so that several watches can feed one store.
+///
+/// Objects that can't be read are left out and logged: one bad object never stops the rest.
+pub(crate) async fn follow<K>(
+    context: &Context,
+    name: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    mut sink: impl FnMut(Change<K>) + Send,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let guarded: Api<DeserializeGuard<K>> = guard(context, &api);
+    let scope = api
+        .namespace()
+        .map_or_else(|| name.to_owned(), |ns| format!("{name} in {ns}"));
+    context.health.expect(&scope);
+    let mut known = HashSet::<Key>::new();
+    let mut listing: Option<HashSet<Key>> = None;
+    let mut events = watcher::watcher(guarded, config).default_backoff().boxed();
+    loop {
+        match events.try_next().await {
+            Ok(Some(event)) => {
+                let listed = matches!(event, Event::InitDone);
+                match event {
+                    Event::Init => listing = Some(HashSet::new()),
+                    Event::InitApply(object) | Event::Apply(object) => {
+                        if let Some(object) = readable(&scope, object) {
+                            let key = key(object.meta());
+                            if let Some(listing) = &mut listing {
+                                listing.insert(key.clone());
+                            }
+                            known.insert(key);
+                            sink(Change::Applied(Box::new(object)));
+                        }
+                    }
+                    Event::Delete(object) => {
+                        let key = key(object.meta());
+                        known.remove(&key);
+                        sink(Change::Gone(key));
+                    }
+                    Event::InitDone => {
+                        let listing = listing.take().unwrap_or_default();
+                        for gone in known.difference(&listing).cloned().collect::<Vec<_>>() {
+                            known.remove(&gone);
+                            sink(Change::Gone(gone));
+                        }
+                    }
+                }
+                context.health.up(&scope, listed);
+                if listed {
+                    context.metrics.stream(name, true);
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                let problem = explain(&error);
+                tracing::warn!(stream = name, "{problem}");
+                context.health.down(&scope, problem);
+                context.metrics.stream(name, false);
+            }
+        }
+    }
+}
+
+fn guard<K>(context: &Context, api: &Api<K>) -> Api<DeserializeGuard<K>>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match api.namespace() {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    }
+}
+
+fn readable<K: Resource<DynamicType = ()>>(
+    stream: &str,
+    guarded: DeserializeGuard<K>,
+) -> Option<K> {
+    match guarded.0 {
+        Ok(mut object) => {
+            object.meta_mut().managed_fields = None;
+            Some(object)
+        }
+        Err(invalid) => {
+            let name = invalid.metadata.name.unwrap_or_default();
+            let namespace = invalid.metadata.namespace.unwrap_or_default();
+            tracing::error!(stream, namespace, name, "can't be read: {}", invalid.error);
+            None
+        }
+    }
+}
+
+/// Says what a person can do about a failed watch.
+fn explain(error: &watcher::Error) -> String {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    };
+    match status {
+        Some(status) if status.code == 404 => {
+            "the kind is not known to the API server: install the CRDs (they are in the chart)"
+                .into()
+        }
+        Some(status) if status.code == 403 => {
+            format!(
+                "not allowed: {} (check the chart's ClusterRole)",
+                status.message
+            )
+        }
+        Some(status) if status.code == 410 => "the watch was too old and starts again".into(),
+        Some(status) => format!("the API server refused: {}", status.message),
+        None => format!("no answer from the API server: {error}"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What the watches know.
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
+use kube::{
+    Resource, ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
+use millwright_plan::observed::{DeploymentState, JobState, PodState};
+
+use crate::runtime::index::{self, Index, Key};
+
+/// A Service of ours.
+pub(crate) struct ServiceState {
+    /// Name.
+    pub(crate) name: String,
+    /// Our annotations.
+    pub(crate) annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl From<&Service> for ServiceState {
+    fn from(service: &Service) -> Self {
+        Self {
+            name: service.name_any(),
+            annotations: service.annotations().clone(),
+        }
+    }
+}
+
+/// A claim of ours: that it exists is all that matters.
+pub(crate) struct Claim;
+
+impl From<&PersistentVolumeClaim> for Claim {
+    fn from(_: &PersistentVolumeClaim) -> Self {
+        Self
+    }
+}
+
+/// What the watches know: our kinds whole, others as projections.
+pub(crate) struct Stores {
+    pub(crate) datasets: Store<Dataset>,
+    pub(crate) training_jobs: Store<TrainingJob>,
+    pub(crate) models: Store<Model>,
+    pub(crate) model_versions: Store<ModelVersion>,
+    pub(crate) model_deployments: Store<ModelDeployment>,
+    pub(crate) retrain_policies: Store<RetrainPolicy>,
+    pub(crate) jobs: Index<JobState>,
+    pub(crate) pods: Index<PodState>,
+    pub(crate) deployments: Index<DeploymentState>,
+    pub(crate) services: Index<ServiceState>,
+    pub(crate) claims: Index<Claim>,
+}
+
+impl Stores {
+    /// The resourceVersion that the stores have of an object.
+    pub(crate) fn resource_version(&self, kind: &str, key: &Key) -> Option<u64> {
+        match kind {
+            "Dataset" => of(&self.datasets, key),
+            "TrainingJob" => of(&self.training_jobs, key),
+            "Model" => of(&self.models, key),
+            "ModelVersion" => of(&self.model_versions, key),
+            "ModelDeployment" => of(&self.model_deployments, key),
+            "RetrainPolicy" => of(&self.retrain_policies, key),
+            "Job" => self.jobs.resource_version(key),
+            "Pod" => self.pods.resource_version(key),
+            "Deployment" => self.deployments.resource_version(key),
+            "Service" => self.services.resource_version(key),
+            "PersistentVolumeClaim" => self.claims.resource_version(key),
+            _ => None,
+        }
+    }
+
+    /// Whether the artifact store's claim exists in a namespace.
+    pub(crate) fn has_claim(&self, namespace: &str, claim: &str) -> bool {
+        self.claims
+            .contains(&(namespace.to_owned(), claim.to_owned()))
+    }
+}
+
+fn of<K>(store: &Store<K>, (namespace, name): &Key) -> Option<u64>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let object = store.get(&ObjectRef::new(name).within(namespace))?;
+    Some(index::parse(object.resource_version().as_deref()))
+}

@@ -1,0 +1,256 @@
+//! Every watch, the store it feeds, and whom its changes concern.
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{PersistentVolumeClaim, Pod, Service},
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    runtime::{
+        reflector::{ObjectRef, store::Writer},
+        watcher::{self, Event},
+    },
+};
+use millwright_crds::{
+    Dataset, LABEL_KIND, LABEL_ROLE, Model, ModelDeployment, ModelVersion, RetrainPolicy,
+    TrainingJob,
+};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    runtime::{
+        context::Context,
+        index::{Index, Key, Owner},
+        queue::Queue,
+        streams::{self, Change},
+    },
+    triggers,
+};
+
+/// The writing sides of the stores.
+#[derive(Default)]
+pub(crate) struct Writers {
+    pub(crate) datasets: Writer<Dataset>,
+    pub(crate) training_jobs: Writer<TrainingJob>,
+    pub(crate) models: Writer<Model>,
+    pub(crate) model_versions: Writer<ModelVersion>,
+    pub(crate) model_deployments: Writer<ModelDeployment>,
+    pub(crate) retrain_policies: Writer<RetrainPolicy>,
+}
+
+/// The queues of all controllers.
+#[derive(Clone)]
+pub(crate) struct Queues {
+    pub(crate) datasets: Queue<Dataset>,
+    pub(crate) training_jobs: Queue<TrainingJob>,
+    pub(crate) model_versions: Queue<ModelVersion>,
+    pub(crate) model_deployments: Queue<ModelDeployment>,
+    pub(crate) retrain_policies: Queue<RetrainPolicy>,
+}
+
+/// Starts every watch in every namespace.
+pub(crate) fn start(
+    context: &Arc<Context>,
+    queues: &Queues,
+    writers: Writers,
+    namespaces: &[Option<String>],
+) {
+    let start = Start {
+        context,
+        queues,
+        namespaces,
+    };
+    start.kind("datasets", writers.datasets, |c, q, change| {
+        triggers::dataset(c, q, change);
+    });
+    start.kind(
+        "trainingjobs",
+        writers.training_jobs,
+        triggers::training_job,
+    );
+    start.kind("models", writers.models, triggers::model);
+    start.kind(
+        "modelversions",
+        writers.model_versions,
+        triggers::model_version,
+    );
+    start.kind(
+        "modeldeployments",
+        writers.model_deployments,
+        triggers::model_deployment,
+    );
+    start.kind(
+        "retrainpolicies",
+        writers.retrain_policies,
+        triggers::retrain_policy,
+    );
+    start.children::<Job, _>("jobs", LABEL_KIND, |c| &c.stores.jobs);
+    start.children::<Pod, _>("pods", LABEL_KIND, |c| &c.stores.pods);
+    start.children::<Deployment, _>("deployments", LABEL_KIND, |c| &c.stores.deployments);
+    start.children::<Service, _>("services", LABEL_KIND, |c| &c.stores.services);
+    start.children::<PersistentVolumeClaim, _>("claims", &format!("{LABEL_ROLE}=store"), |c| {
+        &c.stores.claims
+    });
+}
+
+struct Start<'a> {
+    context: &'a Arc<Context>,
+    queues: &'a Queues,
+    namespaces: &'a [Option<String>],
+}
+
+/// An object of ours that changed.
+pub(crate) struct Changed<K> {
+    /// Namespace and name.
+    pub(crate) key: Key,
+    /// The object; absent when it is gone.
+    pub(crate) object: Option<Arc<K>>,
+    /// Whether something other than status has changed.
+    pub(crate) asked: bool,
+}
+
+impl Start<'_> {
+    fn kind<K>(
+        &self,
+        name: &'static str,
+        writer: Writer<K>,
+        concerns: fn(&Context, &Queues, &Changed<K>),
+    ) where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let store = writer.as_reader();
+        let writer = Arc::new(Mutex::new((writer, HashMap::<Key, u64>::new())));
+        for namespace in self.namespaces {
+            let (context, queues) = (self.context.clone(), self.queues.clone());
+            let (writer, store) = (writer.clone(), store.clone());
+            let api: Api<K> = api(&context, namespace.as_deref());
+            tokio::spawn(async move {
+                let config = watcher::Config::default().streaming_lists();
+                streams::follow(&context, name, api, config, |change| {
+                    let changed = {
+                        let (writer, asked) = &mut *writer.lock();
+                        record(writer, asked, &store, change)
+                    };
+                    if let Some(changed) = changed {
+                        concerns(&context, &queues, &changed);
+                    }
+                })
+                .await;
+            });
+        }
+    }
+
+    fn children<K, T>(
+        &self,
+        name: &'static str,
+        selector: &str,
+        index: for<'a> fn(&'a Context) -> &'a Index<T>,
+    ) where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+        T: for<'a> From<&'a K> + Send + Sync + 'static,
+    {
+        for namespace in self.namespaces {
+            let (context, queues) = (self.context.clone(), self.queues.clone());
+            let api: Api<K> = api(&context, namespace.as_deref());
+            let config = watcher::Config::default()
+                .labels(selector)
+                .streaming_lists();
+            tokio::spawn(async move {
+                streams::follow(&context, name, api, config, |change| {
+                    let (kind, owners): (Option<String>, Vec<Owner>) = match change {
+                        Change::Applied(object) => {
+                            let kind = object.labels().get(LABEL_KIND).cloned();
+                            (kind, index(&context).applied(&*object))
+                        }
+                        Change::Gone(key) => {
+                            (None, index(&context).gone(&key).into_iter().collect())
+                        }
+                    };
+                    for owner in owners {
+                        triggers::child(&queues, kind.as_deref(), &owner);
+                    }
+                })
+                .await;
+            });
+        }
+    }
+}
+
+fn api<K>(context: &Context, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    }
+}
+
+/// Puts a change into the store and says whether it asks for a pass: our own status writes don't.
+fn record<K>(
+    writer: &mut Writer<K>,
+    asked: &mut HashMap<Key, u64>,
+    store: &kube::runtime::reflector::Store<K>,
+    change: Change<K>,
+) -> Option<Changed<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    match change {
+        Change::Applied(object) => {
+            let key = crate::runtime::index::key(object.meta());
+            let hash = intent(&*object);
+            let reference = ObjectRef::from_obj(&*object);
+            writer.apply_watcher_event(&Event::Apply(*object));
+            let new = asked.insert(key.clone(), hash) != Some(hash);
+            Some(Changed {
+                key,
+                object: store.get(&reference),
+                asked: new,
+            })
+        }
+        Change::Gone(key) => {
+            asked.remove(&key);
+            let known = store.get(&ObjectRef::new(&key.1).within(&key.0))?;
+            writer.apply_watcher_event(&Event::Delete((*known).clone()));
+            Some(Changed {
+                key,
+                object: None,
+                asked: true,
+            })
+        }
+    }
+}
+
+/// What of an object is intent: everything but status.
+fn intent<K: Resource>(object: &K) -> u64 {
+    let meta = object.meta();
+    let mut hasher = DefaultHasher::new();
+    meta.uid.hash(&mut hasher);
+    meta.generation.hash(&mut hasher);
+    meta.annotations.hash(&mut hasher);
+    meta.labels.hash(&mut hasher);
+    meta.deletion_timestamp.is_some().hash(&mut hasher);
+    hasher.finish()
+}
