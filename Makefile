@@ -19,3 +19,11 @@ cluster: ## Bring up a Kubernetes on this machine (as root) and print the line t
 .PHONY: cluster-down
 cluster-down: ## Remove that Kubernetes and everything of it
 	@hack/cluster.sh down
+
+.PHONY: images
+images: ## Build the images that have changed and bring them to the cluster
+	@hack/images.sh
+
+.PHONY: install
+install: ## Install Millwright into the cluster, or bring it up to date there
+	@hack/install.sh

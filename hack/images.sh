@@ -4,7 +4,7 @@
 #
 # The cluster is the one of `make cluster`, into which images are loaded directly. With KUBECONFIG
 # naming another cluster, images are pushed to the registry named by REGISTRY, from which that cluster
-# must be able to pull. For each image a line "NAME REFERENCE" goes to standard output.
+# must be able to pull. For each image a line "NAME REFERENCE HASH" goes to standard output.
 #
 # An image is built only when what goes into it has changed, and kept in $MILLWRIGHT_HOME/images under
 # the hash of that.
@@ -20,6 +20,8 @@ main() {
   local names=("$@") name reference archive
   ((${#names[@]})) || names=(operator agent $(example_names))
   mkdir -p "$images"
+  exec 9>"$images/.lock"
+  flock 9
   find_destination
   compile "${names[@]}"
   for name in "${names[@]}"; do
@@ -104,7 +106,7 @@ deliver() {
     reference=$registry/millwright/$name:$2
     push_image "$archive" "$reference_prefix/$name:dev" "$reference"
   fi
-  printf '%s %s\n' "$name" "$reference"
+  printf '%s %s %s\n' "$name" "$reference" "$2"
 }
 
 main "$@"

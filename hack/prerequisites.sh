@@ -4,20 +4,24 @@
 #   prerequisites.sh images    what builds images where there is no Docker engine
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# program:package; a path stands for itself.
+# program:package
 declare -A wanted=(
-  [cluster]="containerd:containerd ctr:containerd runc:runc iptables:iptables nsenter:util-linux mount:mount
-             /usr/lib/cni/ptp:containernetworking-plugins"
+  [cluster]="containerd:containerd ctr:containerd runc:runc iptables:iptables nsenter:util-linux mount:mount"
   [images]="buildah:buildah skopeo:skopeo mmdebstrap:mmdebstrap"
 )
 
 purpose=${1:-}
 [[ -n ${wanted[$purpose]:-} ]] || die "use: prerequisites.sh cluster|images"
 
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 missing=()
 for entry in ${wanted[$purpose]}; do
   command -v "${entry%%:*}" >/dev/null || missing+=("${entry##*:}")
 done
+# These are in no PATH; the directories are those in which devcluster looks.
+if [[ $purpose == cluster && ! -x /usr/lib/cni/ptp && ! -x /opt/cni/bin/ptp && ! -x /usr/libexec/cni/ptp ]]; then
+  missing+=(containernetworking-plugins)
+fi
 ((${#missing[@]})) || exit 0
 
 mapfile -t packages < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Install Millwright with its chart into a cluster, or bring what is installed up to date:
+#   install.sh [HELM-FLAG]...
+#
+# The cluster is the one of `make cluster`, or the one KUBECONFIG names (see images.sh).
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$repository/hack/tools.sh" helm devcluster
+declare -A reference hash
+while read -r name image content; do
+  reference[$name]=$image
+  hash[$name]=$content
+done < <("$repository/hack/images.sh" operator agent)
+# A failure inside <( ) does not end the script by itself.
+[[ -n ${reference[operator]:-} && -n ${reference[agent]:-} ]] || die "the images could not be built or delivered, see above"
+
+export KUBECONFIG=${KUBECONFIG:-$MILLWRIGHT_HOME/clusters/${CLUSTER:-dev}/kubeconfig}
+# The annotation replaces the operator's pod when its image has changed under the same tag.
+helm upgrade --install millwright "$repository/charts/millwright" \
+  --namespace millwright-system --create-namespace --wait --timeout 3m \
+  --set-string image.operator="${reference[operator]}" \
+  --set-string image.agent="${reference[agent]}" \
+  --set-string "podAnnotations.millwright\\.dev/image=${hash[operator]}" \
+  "$@"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Test the development cluster itself: the unit tests of its module, then, as root, whole clusters.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$repository/hack/prerequisites.sh" cluster
+"$repository/hack/tools.sh" devcluster pause coredns
+cd "$repository/e2e/cluster"
+go vet ./...
+DEVCLUSTER_BIN=$MILLWRIGHT_HOME/bin go test -count=1 ./...
