@@ -21,6 +21,7 @@
 //! # Ok::<(), drift::Error>(())
 //! ```
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -129,14 +130,15 @@ pub fn dataset_drift(columns: &[ColumnDrift], drift_share: f64) -> DatasetDrift 
 
 /// Reference and current values of a column, cleaned as Evidently does.
 #[derive(Debug)]
-pub struct Column(Values);
+pub struct Column<'a>(Values<'a>);
 
 #[derive(Debug)]
-enum Values {
+enum Values<'a> {
     Numeric {
-        reference: Vec<f64>,
-        current: Vec<f64>,
+        reference: Cow<'a, [f64]>,
+        current: Cow<'a, [f64]>,
         sorted: OnceCell<(Sorted, Sorted)>,
+        binned: OnceCell<(Vec<u64>, Vec<u64>)>,
     },
     Categorical {
         reference: Vec<u64>,
@@ -144,19 +146,12 @@ enum Values {
     },
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// A numeric column; NaN and infinities are dropped.
     ///
     /// # Errors
     /// [`Error::TooFewValues`] if a side has no finite value.
-    pub fn numeric(reference: &[f64], current: &[f64]) -> Result<Self> {
-        let clean = |values: &[f64]| -> Vec<f64> {
-            values
-                .iter()
-                .copied()
-                .filter(|value| value.is_finite())
-                .collect()
-        };
+    pub fn numeric(reference: &'a [f64], current: &'a [f64]) -> Result<Self> {
         let (reference, current) = (clean(reference), clean(current));
         require(reference.len() as u64, "reference")?;
         require(current.len() as u64, "current")?;
@@ -164,6 +159,7 @@ impl Column {
             reference,
             current,
             sorted: OnceCell::new(),
+            binned: OnceCell::new(),
         }))
     }
 
@@ -196,7 +192,7 @@ impl Column {
             Values::Numeric {
                 reference, current, ..
             } => {
-                let both = reference.iter().chain(current);
+                let both = reference.iter().chain(current.iter());
                 (
                     reference.len() as u64,
                     distinct(both, FEW_VALUES + 1),
@@ -271,25 +267,21 @@ impl Column {
     }
 
     fn sorted(&self) -> Result<&(Sorted, Sorted)> {
-        let Values::Numeric {
-            reference,
-            current,
-            sorted,
-        } = &self.0
-        else {
-            return Err(Error::ColumnKind {
+        match &self.0 {
+            Values::Numeric {
+                reference,
+                current,
+                sorted,
+                ..
+            } => once(sorted, || {
+                Ok((Sorted::new(reference)?, Sorted::new(current)?))
+            }),
+            Values::Categorical { .. } => Err(Error::ColumnKind {
                 column: "given".into(),
                 found: "categorical",
                 expected: "numeric for this method",
-            });
-        };
-        if sorted.get().is_none() {
-            let pair = (Sorted::new(reference)?, Sorted::new(current)?);
-            return Ok(sorted.get_or_init(|| pair));
+            }),
         }
-        sorted
-            .get()
-            .ok_or_else(|| Error::Format("sorted samples are missing".into()))
     }
 
     fn comparison(&self) -> Result<Comparison<'_>> {
@@ -309,10 +301,13 @@ impl Column {
     fn binned(&self) -> Result<(Vec<u64>, Vec<u64>)> {
         match &self.0 {
             Values::Numeric {
-                reference, current, ..
+                reference,
+                current,
+                binned,
+                ..
             } if distinct(reference.iter(), UNBINNED_VALUES + 1) > UNBINNED_VALUES => {
                 let rows = reference.len() + current.len();
-                sturges_counts(reference, current, rows)
+                once(binned, || sturges_counts(reference, current, rows)).cloned()
             }
             _ => self.value_counts(),
         }
@@ -331,6 +326,29 @@ impl Column {
             Values::Categorical { .. } => self.value_counts(),
         }
     }
+}
+
+/// What the cell holds, made if it is empty.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+/// The finite values; borrowed if all are.
+fn clean(values: &[f64]) -> Cow<'_, [f64]> {
+    // x·0 is NaN for a value that is not finite; a sum of a block is quicker than a search.
+    let finite = |block: &[f64]| block.iter().map(|value| value * 0.0).sum::<f64>() == 0.0;
+    if values.chunks(4096).all(finite) {
+        return Cow::Borrowed(values);
+    }
+    values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect()
 }
 
 fn require(found: u64, sample: &'static str) -> Result<()> {

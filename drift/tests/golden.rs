@@ -85,8 +85,9 @@ fn evidently_scores_verdicts_and_choices() {
     let golden = golden();
     for name in CASES {
         let expected = &golden[name];
-        let column = match case(name) {
-            Case::Numeric(r, c) => Column::numeric(&r, &c).unwrap(),
+        let case = case(name);
+        let column = match &case {
+            Case::Numeric(r, c) => Column::numeric(r, c).unwrap(),
             Case::Categorical(r, c) => Column::categorical(r, c).unwrap(),
         };
         assert_eq!(

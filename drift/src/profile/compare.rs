@@ -44,14 +44,14 @@ impl NumericProfile {
             return Vec::new();
         };
         let mut knots = vec![(min, 0.0)];
-        let mut below = 0;
+        let mut below = 0_u64;
         for (edge, count) in self
             .histogram()
             .edges()
             .iter()
             .zip(self.histogram().counts())
         {
-            below += count;
+            below = count.saturating_add(below);
             if min < *edge && *edge < max {
                 knots.push((*edge, below as f64 / self.count() as f64));
             }
@@ -88,15 +88,15 @@ impl NumericProfile {
                 });
             }
         }
-        let (mut below, mut live_below) = (0, 0);
+        let (mut below, mut live_below) = (0_u64, 0_u64);
         let counts = self
             .histogram()
             .counts()
             .iter()
             .zip(live.histogram().counts());
         let gaps = counts.take(self.histogram().edges().len()).map(|(r, c)| {
-            below += r;
-            live_below += c;
+            below = r.saturating_add(below);
+            live_below = c.saturating_add(live_below);
             below as f64 / n as f64 - live_below as f64 / m as f64
         });
         Ok(gaps.collect())

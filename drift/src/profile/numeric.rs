@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// `k` of the quantile sketch kept in a profile: about 5 kB, ranks within 1.33 %.
 const QUANTILES_K: u16 = 200;
 /// Values that are sifted at once.
-const BLOCK: usize = 2048;
+const BLOCK: usize = 8192;
 
 /// Sketches of a numeric column: quantiles and the number of distinct values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

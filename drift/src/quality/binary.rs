@@ -121,16 +121,16 @@ impl Binary {
             });
         }
         self.positive.add(&other.positive);
-        self.true_negatives += other.true_negatives;
+        self.true_negatives = self.true_negatives.saturating_add(other.true_negatives);
         self.log_loss.merge(&other.log_loss);
         self.brier.merge(&other.brier);
         for (mine, theirs) in self.calibration.iter_mut().zip(&other.calibration) {
             mine.scores.merge(&theirs.scores);
-            mine.positives += theirs.positives;
-            mine.rows += theirs.rows;
+            mine.positives = mine.positives.saturating_add(theirs.positives);
+            mine.rows = mine.rows.saturating_add(theirs.rows);
         }
         self.ranking.merge(&other.ranking);
-        self.skipped += other.skipped;
+        self.skipped = self.skipped.saturating_add(other.skipped);
         Ok(())
     }
 

@@ -69,9 +69,9 @@ impl ClassMetrics {
 
     /// Adds another's counts.
     pub(super) fn add(&mut self, other: &Self) {
-        self.true_positives += other.true_positives;
-        self.false_positives += other.false_positives;
-        self.false_negatives += other.false_negatives;
+        self.true_positives = self.true_positives.saturating_add(other.true_positives);
+        self.false_positives = self.false_positives.saturating_add(other.false_positives);
+        self.false_negatives = self.false_negatives.saturating_add(other.false_negatives);
     }
 
     /// How often the class was the label.
@@ -113,7 +113,7 @@ impl Classification {
         for (name, theirs) in &other.classes {
             self.classes.entry(name.clone()).or_default().add(theirs);
         }
-        self.skipped += other.skipped;
+        self.skipped = self.skipped.saturating_add(other.skipped);
     }
 
     /// Number of pairs that count.

@@ -3,6 +3,7 @@
 mod radix;
 mod sweep;
 
+pub(crate) use radix::sorted;
 pub use sweep::Comparison;
 
 use crate::{Error, Result};
@@ -42,7 +43,7 @@ impl Sorted {
                 allowed: "up to 2^30; use profiles for more",
             });
         }
-        Ok(Self(radix::sorted(values)))
+        Ok(Self(sorted(values)))
     }
 
     /// Leaves out NaN and infinities, and sorts the rest.

@@ -53,7 +53,7 @@ impl Correction {
             Self::BenjaminiHochberg => {
                 bound = 1.0;
                 for (rank, index) in order.iter().enumerate().rev() {
-                    bound = bound.min(p(*index) * count as f64 / (rank + 1) as f64);
+                    bound = bound.min(p(*index) * (count as f64 / (rank + 1) as f64));
                     adjusted[*index] = bound;
                 }
             }

@@ -79,6 +79,13 @@ impl Rule {
     }
 }
 
+/// Sum of counts; counts read from elsewhere may be anything.
+fn total(counts: &[u64]) -> u64 {
+    counts
+        .iter()
+        .fold(0, |sum, count| count.saturating_add(sum))
+}
+
 type Measured = (f64, Option<f64>, Sizes);
 
 impl Data<'_> {
@@ -99,7 +106,7 @@ impl Data<'_> {
         match self {
             Self::Profiles(r, c) => (r.count(), c.count()),
             Self::Numbers(r, c) => (r.len() as u64, c.len() as u64),
-            Self::Counts(r, c) => (r.iter().sum(), c.iter().sum()),
+            Self::Counts(r, c) => (total(r), total(c)),
         }
     }
 
@@ -197,15 +204,15 @@ fn numeric<'a>(
 }
 
 fn on_counts(method: Method, r: &[u64], c: &[u64], pooled: bool) -> Result<Measured> {
-    let (reference, current): (u64, u64) = (r.iter().sum(), c.iter().sum());
-    let filled = r.iter().zip(c).filter(|(r, c)| **r + **c > 0);
-    let rows = (reference + current).max(1) as f64;
+    let (reference, current) = (total(r), total(c));
+    let filled = r.iter().zip(c).filter(|(r, c)| **r > 0 || **c > 0);
+    let rows = (reference as f64 + current as f64).max(1.0);
     let sizes = Sizes {
         reference,
         current,
         bins: filled.clone().count(),
         largest: filled
-            .map(|(r, c)| (*r + *c) as f64 / rows)
+            .map(|(r, c)| (*r as f64 + *c as f64) / rows)
             .fold(0.0, f64::max),
     };
     let floor = ZeroBins::Floor(PSI_FLOOR);
@@ -222,8 +229,14 @@ fn on_counts(method: Method, r: &[u64], c: &[u64], pooled: bool) -> Result<Measu
             test::cramers_v(r, c)?,
             test::g_test(r, c, Correction2x2::Yates)?,
         ),
-        Method::TwoProportions if r.iter().zip(c).filter(|(r, c)| **r + **c > 0).count() <= 2 => {
-            let index = r.iter().zip(c).position(|(r, c)| r + c > 0).unwrap_or(0);
+        Method::TwoProportions
+            if r.iter().zip(c).filter(|(r, c)| **r > 0 || **c > 0).count() <= 2 =>
+        {
+            let index = r
+                .iter()
+                .zip(c)
+                .position(|(r, c)| *r > 0 || *c > 0)
+                .unwrap_or(0);
             let result = test::two_proportions((r[index], reference), (c[index], current))?;
             let change = r[index] as f64 / reference as f64 - c[index] as f64 / current as f64;
             tested(change.abs(), result)
@@ -249,13 +262,13 @@ fn on_counts(method: Method, r: &[u64], c: &[u64], pooled: bool) -> Result<Measu
 
 /// Counts categories together in which either side would expect fewer than five rows.
 fn pool_rare(r: &[u64], c: &[u64]) -> (Vec<u64>, Vec<u64>) {
-    let (n, m) = (r.iter().sum::<u64>() as f64, c.iter().sum::<u64>() as f64);
+    let (n, m) = (total(r) as f64, total(c) as f64);
     let smaller = n.min(m) / (n + m);
-    let (mut reference, mut current) = (vec![0], vec![0]);
+    let (mut reference, mut current) = (vec![0_u64], vec![0_u64]);
     for (r, c) in r.iter().zip(c) {
         if (*r as f64 + *c as f64) * smaller < LEAST_EXPECTED {
-            reference[0] += r;
-            current[0] += c;
+            reference[0] = r.saturating_add(reference[0]);
+            current[0] = c.saturating_add(current[0]);
         } else {
             reference.push(*r);
             current.push(*c);
