@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Bring the development cluster up or down: cluster.sh up [FLAG]... | down [FLAG]...
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 command=${1:-}

@@ -1,3 +1,6 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # repository is set in lib.sh
+#
 # Build images with Docker where there is one, otherwise with buildah; to be sourced after lib.sh.
 # buildah needs no daemon. Its storage is in $MILLWRIGHT_HOME/images like everything else.
 
@@ -36,8 +39,9 @@ build_image() {
     docker build --quiet --tag "$reference" "$@" "$context" >&2
     docker save --output "$archive.new" "$reference"
   else
-    local log=$MILLWRIGHT_HOME/images/build.log
-    private buildah bud --pull-never --layers --timestamp 0 $(machine_volumes) --tag "$reference" "$@" "$context" >"$log" 2>&1 || {
+    local log=$MILLWRIGHT_HOME/images/build.log volumes
+    mapfile -t volumes < <(machine_volumes)
+    private buildah bud --pull-never --layers --timestamp 0 "${volumes[@]}" --tag "$reference" "$@" "$context" >"$log" 2>&1 || {
       tail -n 20 "$log" >&2
       die "building $reference failed; the whole log is $log"
     }
@@ -62,10 +66,11 @@ push_image() {
 }
 
 # machine_volumes: what the build must see of this machine to fetch packages: its certificate
-# authorities and its settings of pip. Neither becomes part of the image.
+# authorities and its settings of pip, as arguments of buildah, one a line. Neither becomes part of
+# the image.
 machine_volumes() {
   local settings=$MILLWRIGHT_HOME/images/pip.conf name variable
-  [[ -d /etc/ssl/certs ]] && printf -- '--volume /etc/ssl/certs:/etc/ssl/certs:ro '
+  [[ -d /etc/ssl/certs ]] && printf -- '--volume\n/etc/ssl/certs:/etc/ssl/certs:ro\n'
   {
     echo '[global]'
     for name in cert default-timeout extra-index-url index-url proxy trusted-host; do
@@ -74,7 +79,7 @@ machine_volumes() {
       [[ -z ${!variable:-} ]] || printf '%s = %s\n' "$name" "${!variable}"
     done
   } >"$settings"
-  printf -- '--volume %s:/etc/pip.conf:ro' "$settings"
+  printf -- '--volume\n%s:/etc/pip.conf:ro\n' "$settings"
 }
 
 # python_base_arguments DOCKERFILE: the build arguments that give a Dockerfile its Python base image.
@@ -99,7 +104,7 @@ python_base_arguments() {
 # sources. Packages are only unpacked, their scripts do not run; what those would have done and is
 # needed is done here.
 make_python_base() {
-  local reference=$1 root container sources suite
+  local reference=$1 root container suite
   suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
   say "no registry can be reached; making a Python base image out of packages of $suite"
   root=$(mktemp -d "$MILLWRIGHT_HOME/images/root.XXXXXX")

@@ -8,7 +8,9 @@
 #
 # An image is built only when what goes into it has changed, and kept in $MILLWRIGHT_HOME/images under
 # the hash of that.
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=hack/engine.sh
 source "$repository/hack/engine.sh"
 
 images=$MILLWRIGHT_HOME/images
@@ -17,8 +19,8 @@ declare -A binary=([operator]=millwright-operator [agent]=millwright-agent)
 reference_prefix=localhost/millwright
 
 main() {
-  local names=("$@") name reference archive
-  ((${#names[@]})) || names=(operator agent $(example_names))
+  local names=("$@") name
+  ((${#names[@]})) || mapfile -t names < <(printf '%s\n' operator agent; example_names)
   mkdir -p "$images"
   exec 9>"$images/.lock"
   flock 9

@@ -3,6 +3,7 @@
 #   install.sh [HELM-FLAG]...
 #
 # The cluster is the one of `make cluster`, or the one KUBECONFIG names (see images.sh).
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$repository/hack/tools.sh" helm devcluster
@@ -15,10 +16,14 @@ done < <("$repository/hack/images.sh" operator agent)
 [[ -n ${reference[operator]:-} && -n ${reference[agent]:-} ]] || die "the images could not be built or delivered, see above"
 
 export KUBECONFIG=${KUBECONFIG:-$MILLWRIGHT_HOME/clusters/${CLUSTER:-dev}/kubeconfig}
+# Helm installs CRDs once and never again, so they are brought up to date apart.
+kubectl apply --server-side --force-conflicts --filename "$repository/charts/millwright/crds" >&2
 # The annotation replaces the operator's pod when its image has changed under the same tag.
 helm upgrade --install millwright "$repository/charts/millwright" \
-  --namespace millwright-system --create-namespace --wait --timeout 3m \
-  --set-string image.operator="${reference[operator]}" \
-  --set-string image.agent="${reference[agent]}" \
+  --namespace millwright-system --create-namespace --skip-crds --wait --timeout 3m \
+  --set-string image.repository="${reference[operator]%:*}" \
+  --set-string image.tag="${reference[operator]##*:}" \
+  --set-string agent.image.repository="${reference[agent]%:*}" \
+  --set-string agent.image.tag="${reference[agent]##*:}" \
   --set-string "podAnnotations.millwright\\.dev/image=${hash[operator]}" \
   "$@"

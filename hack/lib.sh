@@ -1,7 +1,10 @@
+# shellcheck shell=bash
+#
 # Shared by the scripts in this directory; to be sourced.
 
 set -euo pipefail
 
+# shellcheck disable=SC2034 # for whoever sources this
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # All that is built, cached or run lives in one directory outside the repository.

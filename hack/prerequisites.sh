@@ -2,6 +2,7 @@
 # Install the packages that are missing on a Debian or Ubuntu machine:
 #   prerequisites.sh cluster   what a development cluster runs on
 #   prerequisites.sh images    what builds images where there is no Docker engine
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # program:package

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Test the development cluster itself: the unit tests of its module, then, as root, whole clusters.
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$repository/hack/prerequisites.sh" cluster

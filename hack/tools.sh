@@ -3,6 +3,7 @@
 #
 # A program is built only when its module has changed. It is kept in $MILLWRIGHT_HOME/bin under the
 # hash of the module's content, so a cache of that directory spares the build.
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 declare -A module=(
