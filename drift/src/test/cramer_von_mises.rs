@@ -1,6 +1,5 @@
 //! The two-sample Cramér–von Mises test.
 
-use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 use statrs::function::gamma::ln_gamma;
@@ -94,28 +93,39 @@ fn exact_p(u: f64, n: usize, m: usize) -> f64 {
     let zeta = ((lcm * lcm) as f64 * (n + m) as f64 * (6.0 * u - product * (4.0 * product - 1.0))
         / (6.0 * product * product))
         .floor();
-    // orders[v]: how many orders of u current and v reference values have which sum.
-    let mut orders: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); n + 1];
-    orders[0].insert(0, 1);
+    // orders[v]: which sums u current and v reference values can have, ascending, and in how many
+    // orders.
+    let mut orders: Vec<Vec<(i64, u64)>> = vec![Vec::new(); n + 1];
+    orders[0].push((0, 1));
     for u in 0..=m as i64 {
-        let mut below: BTreeMap<i64, u64> = BTreeMap::new();
+        let mut below: Vec<(i64, u64)> = Vec::new();
         for (v, cell) in orders.iter_mut().enumerate() {
             let step = (a * v as i64 - b * u).pow(2);
-            let mut merged = BTreeMap::new();
-            for (value, count) in below.iter().chain(cell.iter()) {
-                *merged.entry(value + step).or_insert(0) += count;
-            }
-            *cell = merged.clone();
-            below = merged;
+            below = add(&below, cell, step);
+            cell.clone_from(&below);
         }
     }
-    let reached: u64 = orders[n]
-        .iter()
-        .filter(|(value, _)| **value as f64 >= zeta)
-        .map(|(_, c)| c)
-        .sum();
-    let all: u64 = orders[n].values().sum();
+    let reached = orders[n].iter().filter(|(value, _)| *value as f64 >= zeta);
+    let reached: u64 = reached.map(|(_, count)| count).sum();
+    let all: u64 = orders[n].iter().map(|(_, count)| count).sum();
     reached as f64 / all as f64
+}
+
+/// Both frequency tables together, every value raised by `step`.
+fn add(left: &[(i64, u64)], right: &[(i64, u64)], step: i64) -> Vec<(i64, u64)> {
+    let mut sum: Vec<(i64, u64)> = Vec::with_capacity(left.len() + right.len());
+    let (mut i, mut j) = (0, 0);
+    loop {
+        let (value, count) = match (left.get(i), right.get(j)) {
+            (Some(l), Some(r)) if l.0 == r.0 => (l.0, l.1 + r.1),
+            (Some(l), Some(r)) => *l.min(r),
+            (Some(one), None) | (None, Some(one)) => *one,
+            (None, None) => return sum,
+        };
+        i += usize::from(left.get(i).is_some_and(|l| l.0 == value));
+        j += usize::from(right.get(j).is_some_and(|r| r.0 == value));
+        sum.push((value + step, count));
+    }
 }
 
 /// P(ω² ≥ x) of the limiting distribution.

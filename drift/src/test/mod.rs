@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 pub use anderson_darling::anderson_darling;
 pub use cramer_von_mises::cramer_von_mises;
 pub use kolmogorov_smirnov::{Exactness, kolmogorov_smirnov, ks_p_value};
-pub use table::{Correction2x2, chi_squared, cramers_v, g_test, goodness_of_fit, two_proportions};
+pub use table::{
+    Correction2x2, balanced_cramers_v, chi_squared, cramers_v, g_test, goodness_of_fit,
+    two_proportions,
+};
 
 /// What a test found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

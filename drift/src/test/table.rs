@@ -200,7 +200,8 @@ pub fn two_proportions(
 }
 
 /// Cramér's V between side and category, in 0..=1: how strongly a value tells which side it is
-/// from, whatever the number of rows. Corrected for bias (Bergsma, *A bias-correction for
+/// from. It depends on how many rows each side has, the shares being the same: to compare windows
+/// of different sizes use [`balanced_cramers_v`]. Corrected for bias (Bergsma, *A bias-correction for
 /// Cramér's V and Tschuprow's T*, 2013), so that it is about 0, not √((k − 1)/n), between equal
 /// distributions. Cohen's customary reading: 0.1 small, 0.3 medium, 0.5 large.
 ///
@@ -227,4 +228,39 @@ pub fn cramers_v(reference: &[u64], current: &[u64]) -> Result<f64> {
     } else {
         0.0
     })
+}
+
+/// Cramér's V as it would be with equally many rows on both sides: √(½·Σ (r − c)²/(r + c)) over
+/// the shares, in 0..=1, symmetric. It depends on the shares alone, so a threshold means the same
+/// for any two sizes: the effect size of this crate's verdicts. Less its expectation between
+/// equal distributions, (k − 1)·(1/n + 1/m)/4 under the root, so that it is about 0 there.
+///
+/// # Errors
+/// [`Error::Length`] for lists of different length, [`Error::TooFewValues`] if a side is empty.
+pub fn balanced_cramers_v(reference: &[u64], current: &[u64]) -> Result<f64> {
+    let table = Table::new(reference, current, "Cramér's V")?;
+    let sum: f64 = table
+        .pairs
+        .iter()
+        .map(|(r, c)| (r / table.reference, c / table.current))
+        .map(|(r, c)| (r - c) * (r - c) / (r + c))
+        .sum();
+    let noise = table.degrees() * (1.0 / table.reference + 1.0 / table.current) / 4.0;
+    Ok((sum / 2.0 - noise).clamp(0.0, 1.0).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_balanced_effect_does_not_depend_on_the_sizes() {
+        let share = |rows: u64| [rows * 40 / 100, rows * 35 / 100, rows * 25 / 100];
+        let other = |rows: u64| [rows * 25 / 100, rows * 35 / 100, rows * 40 / 100];
+        let v = |n, m| balanced_cramers_v(&share(n), &other(m)).unwrap();
+        let plain = |n, m| cramers_v(&share(n), &other(m)).unwrap();
+        assert!((v(1_000_000, 1_000_000) - v(1_000_000, 10_000)).abs() < 1e-3);
+        assert!((v(1_000_000, 1_000_000) - plain(1_000_000, 1_000_000)).abs() < 1e-5);
+        assert!(plain(1_000_000, 10_000) < 0.3 * plain(1_000_000, 1_000_000));
+    }
 }

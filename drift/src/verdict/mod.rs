@@ -18,7 +18,7 @@
 //! | `LInfinity` | largest change of a share | 0.1, as NannyML | noise level |
 //! | `Wasserstein` | W₁/σ_ref | 0.1: a shift of 0.1 σ, as Evidently | noise level |
 //! | `KolmogorovSmirnov`, `CramerVonMises`, `AndersonDarling` | D | 0.05: a shift of ⅛ σ | p ≤ α |
-//! | `ChiSquared`, `GTest` | Cramér's V | 0.1: Cohen's "small" | p ≤ α |
+//! | `ChiSquared`, `GTest` | Cramér's V, as if sides had equal sizes | 0.1: Cohen's "small" | p ≤ α |
 //! | `TwoProportions` | \|p₁ − p₂\| | 0.05 | p ≤ α |
 //!
 //! The noise level is exceeded by one in a thousand columns without drift. How often the defaults
@@ -111,8 +111,9 @@ pub struct Rule {
     pub threshold: Option<f64>,
     /// The largest p-value that is not chance, in (0, 1). Default 0.01.
     pub alpha: f64,
-    /// With fewer usable values on either side there is no verdict. Default 200: below, the noise
-    /// level of ten bins exceeds PSI's 0.25, so that only a major shift could be told from chance.
+    /// With fewer usable values on either side there is no verdict. Default 200: with fewer on
+    /// both sides the noise level of ten bins exceeds PSI's 0.25, so that not even a major shift
+    /// could be told from chance.
     pub min_samples: u64,
 }
 

@@ -226,7 +226,7 @@ fn on_counts(method: Method, r: &[u64], c: &[u64], pooled: bool) -> Result<Measu
         Method::TotalVariation => distance(distance::total_variation(r, c)),
         Method::LInfinity => distance(distance::l_infinity(r, c)),
         Method::GTest => tested(
-            test::cramers_v(r, c)?,
+            test::balanced_cramers_v(r, c)?,
             test::g_test(r, c, Correction2x2::Yates)?,
         ),
         Method::TwoProportions
@@ -253,7 +253,7 @@ fn on_counts(method: Method, r: &[u64], c: &[u64], pooled: bool) -> Result<Measu
                 (r.to_vec(), c.to_vec())
             };
             tested(
-                test::cramers_v(&r, &c)?,
+                test::balanced_cramers_v(&r, &c)?,
                 test::chi_squared(&r, &c, Correction2x2::Yates)?,
             )
         }
