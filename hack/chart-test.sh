@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Check the Helm chart: lint it, and render it with each combination of values that changes what is
 # rendered. Needs no cluster. What must be there, and what must not, is asserted by text.
+# shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 chart=$repository/charts/millwright

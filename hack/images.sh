@@ -21,18 +21,21 @@ reference_prefix=localhost/millwright
 main() {
   local names=("$@") name
   ((${#names[@]})) || mapfile -t names < <(printf '%s\n' operator agent; example_names)
-  mkdir -p "$images"
-  exec 9>"$images/.lock"
-  flock 9
+  for name in "${names[@]}"; do
+    [[ -n ${binary[$name]:-} || -f $repository/examples/$name/Dockerfile ]] ||
+      die "no image $name; there are: operator agent $(example_names | paste -sd ' ')"
+  done
   find_destination
   compile "${names[@]}"
+  mkdir -p "$images"
+  # Only now, so that an image which needs no compiling does not wait for one that does.
+  exec 9>"$images/.lock"
+  flock 9
   for name in "${names[@]}"; do
     if [[ -n ${binary[$name]:-} ]]; then
       build_program "$name"
-    elif [[ -f $repository/examples/$name/Dockerfile ]]; then
-      build_example "$name"
     else
-      die "no image $name; there are: operator agent $(example_names | paste -sd ' ')"
+      build_example "$name"
     fi
   done
 }
