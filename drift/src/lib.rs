@@ -2,8 +2,14 @@
 //!
 //! - [`profile`]: what a column looks like, in bounded memory, mergeable over replicas and time
 //!   windows, with a serialized form.
-//! - [`distance`]: how far two distributions are apart.
-//! - [`quality`]: how good predictions were, from labels, as mergeable accumulators.
+//! - [`sample`]: raw values, sorted once; Kolmogorov–Smirnov's D, Wasserstein and energy distance.
+//! - [`distance`]: distances between counts over the same bins.
+//! - [`mod@test`]: two-sample tests with p-values.
+//! - [`verdict`]: is it drift, given the numbers of rows and of columns?
+//! - [`multivariate`]: what changes only in how columns go together.
+//! - [`quality`]: how good predictions were, from labels, as mergeable accumulators; or are likely
+//!   to be, without.
+//! - [`evidently`]: what Evidently 0.7 would say.
 //!
 //! The crate does no I/O, has no clock and draws no conclusions about what to do: it returns
 //! scores, p-values and verdicts.
