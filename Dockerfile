@@ -14,7 +14,7 @@ COPY . .
 # .cargo/config.toml links the C library in, so that the programs run on an empty image.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
-    CARGO_TARGET_DIR=/target cargo build --release --locked --package millwright-operator --package millwright-agent --package millwright-cli \
+    CARGO_TARGET_DIR=/target cargo build --release --locked --package millwright-operator --package millwright-agent --package kubectl-millwright \
  && mkdir /programs \
  && cp /target/*/release/millwright-operator /target/*/release/millwright-agent /target/*/release/kubectl-millwright /programs/
 

@@ -27,3 +27,7 @@ images: ## Build the images that have changed and bring them to the cluster
 .PHONY: install
 install: ## Install Millwright into the cluster, or bring it up to date there
 	@hack/install.sh
+
+.PHONY: check
+check: ## Check all that needs no running: format, lints, generated files, chart, licences
+	@hack/check.sh
