@@ -71,6 +71,8 @@ macro_rules! versioned {
         impl $crate::wire::Versioned for $type {
             const NAME: &'static str = $name;
             const VERSION: u32 = $version;
+            // The field is `v` on the wire; a `version` beside it is one of data.
+            #[allow(clippy::misnamed_getters)]
             fn version(&self) -> u32 {
                 self.v
             }
