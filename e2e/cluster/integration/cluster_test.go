@@ -66,10 +66,17 @@ func TestNode(t *testing.T) {
 	})
 	t.Run("pods reach services by name, and exec and logs work", func(t *testing.T) {
 		for _, url := range []string{"http://web/written", "http://web.default.svc.cluster.local/written"} {
-			output, err := kubectl(t.Context(), cluster, "exec", "deploy/web", "--", "/probe", "get", url)
-			if err != nil || !strings.Contains(output, "200 OK") {
-				t.Errorf("%s: %q, %v", url, output, err)
-			}
+			// kube-proxy learns of pods that are available up to a second later.
+			eventually(t, 20*time.Second, func() error {
+				output, err := kubectl(t.Context(), cluster, "exec", "deploy/web", "--", "/probe", "get", url)
+				if err != nil {
+					return err
+				}
+				if !strings.Contains(output, "200 OK") {
+					return fmt.Errorf("%s: %q", url, output)
+				}
+				return nil
+			})
 		}
 		output, err := kubectl(t.Context(), cluster, "logs", "deploy/web")
 		if err != nil || !strings.Contains(output, "serving /data") {

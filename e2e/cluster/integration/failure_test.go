@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"devcluster/internal/config"
 	"devcluster/internal/host"
 	"devcluster/internal/state"
 )
@@ -59,15 +60,22 @@ func crash(t *testing.T, after time.Duration) *state.Cluster {
 	return cluster
 }
 
-// TestFailure: what is missing is named, and nothing but logs stays.
+// TestFailure: a component that cannot run is named with what it said, and nothing but logs stays.
 func TestFailure(t *testing.T) {
-	_, err := devcluster(t.Context(), "up", "--name", "failure", "--timeout", "1s")
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, "containerd"), []byte("#!/bin/sh\necho out of order >&2\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", broken+":"+os.Getenv("PATH"))
+	_, err := devcluster(t.Context(), "up", "--name", "failure", "--timeout", "15s")
 	if err == nil {
-		t.Fatal("a cluster came up within a second")
+		t.Fatal("a cluster came up without containerd")
 	}
 	cluster := load(t, "failure")
-	if !strings.Contains(err.Error(), filepath.Join(cluster.Dir(), "log")) && !strings.Contains(err.Error(), "not ready") {
-		t.Errorf("the error names neither what is missing nor a log: %v", err)
+	for _, want := range []string{"the time is up", "containerd is ", "exited with 7", "out of order", cluster.Log(config.Containerd)} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
 	}
 	if _, err := os.Stat(cluster.Log(host.SuperviseCommand)); err != nil {
 		t.Errorf("the logs are gone: %v", err)

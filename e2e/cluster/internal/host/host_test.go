@@ -3,9 +3,11 @@ package host
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"devcluster/internal/state"
 )
@@ -45,12 +47,20 @@ func TestCheckProgramsFindsPlugins(t *testing.T) {
 	}
 }
 
-func TestRunning(t *testing.T) {
-	if !Running(os.Getpid()) {
-		t.Error("this process is not running")
+func TestKillAndWait(t *testing.T) {
+	command := exec.Command("sleep", "1000")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if Running(1 << 30) {
-		t.Error("a process that cannot exist is running")
+	pid := command.Process.Pid
+	if err := killAndWait(pid, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("the process ended with %v", err)
+	}
+	if err := killAndWait(pid, time.Second); err != nil {
+		t.Errorf("a process that is gone: %v", err)
 	}
 }
 

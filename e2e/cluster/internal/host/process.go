@@ -26,7 +26,8 @@ func SuperviseArguments(cluster *state.Cluster) []string {
 }
 
 // FindSupervisors returns the process numbers, as the host sees them, of the supervisors of a
-// cluster: none or one, more only if something went badly wrong.
+// cluster: none or one, more only if something went badly wrong. One that has ended is not among
+// them, as it has no arguments any more.
 func FindSupervisors(cluster *state.Cluster) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -44,22 +45,11 @@ func FindSupervisors(cluster *state.Cluster) ([]int, error) {
 			continue
 		}
 		arguments := strings.Split(string(bytes.TrimSuffix(content, []byte{0})), "\x00")
-		if len(arguments) > 1 && slices.Equal(arguments[1:], want) && Running(pid) {
+		if len(arguments) > 1 && slices.Equal(arguments[1:], want) {
 			found = append(found, pid)
 		}
 	}
 	return found, nil
-}
-
-// Running says whether a process exists and is more than a zombie.
-func Running(pid int) bool {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	// The state follows the command name, which is in parentheses and may contain anything.
-	_, after, found := strings.Cut(string(content[bytes.LastIndexByte(content, ')')+1:]), " ")
-	return found && !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
 // KillSupervisors kills process 1 of a cluster, whereupon the kernel kills every other process of
@@ -70,18 +60,40 @@ func KillSupervisors(cluster *state.Cluster, patience time.Duration) error {
 		return fmt.Errorf("look for processes of cluster %s: %w", cluster.Name, err)
 	}
 	for _, pid := range pids {
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		if err := killAndWait(pid, patience); err != nil {
 			return fmt.Errorf("kill the supervisor of cluster %s, process %d: %w", cluster.Name, pid, err)
 		}
 	}
-	deadline := time.Now().Add(patience)
-	for _, pid := range pids {
-		for Running(pid) {
-			if time.Now().After(deadline) {
-				return fmt.Errorf("the supervisor of cluster %s, process %d, is still there %s after SIGKILL", cluster.Name, pid, patience)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
 	return nil
+}
+
+// killAndWait returns when all threads of the process have ended. For process 1 of a namespace that
+// is after all other processes of the namespace have.
+func killAndWait(pid int, patience time.Duration) error {
+	descriptor, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	defer unix.Close(descriptor)
+	if err := unix.PidfdSendSignal(descriptor, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	deadline := time.Now().Add(patience)
+	for {
+		ended := []unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLIN}}
+		count, err := unix.Poll(ended, int(max(0, time.Until(deadline)).Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("poll: %w", err)
+		}
+		if count == 0 {
+			return fmt.Errorf("it is still there %s after SIGKILL", patience)
+		}
+		return nil
+	}
 }

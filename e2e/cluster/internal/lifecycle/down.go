@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"devcluster/internal/host"
 	"devcluster/internal/state"
 )
@@ -69,10 +71,18 @@ func remove(home, name string) error {
 	if mounted != "" {
 		return fmt.Errorf("%s is mounted inside the directory of cluster %s and would be emptied; unmount it first", mounted, cluster.Name)
 	}
-	if err := os.RemoveAll(cluster.Dir()); err != nil {
-		return fmt.Errorf("remove the directory of cluster %s: %w", cluster.Name, err)
+	// Processes of a supervisor that someone else has just killed may still be ending, and writing.
+	deadline := time.Now().Add(patience)
+	for {
+		err := os.RemoveAll(cluster.Dir())
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.ENOTEMPTY) || time.Now().After(deadline) {
+			return fmt.Errorf("remove the directory of cluster %s: %w", cluster.Name, err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	return nil
 }
 
 // stop ends all processes of a cluster and removes what lies outside its directory.

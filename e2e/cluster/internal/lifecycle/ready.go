@@ -177,7 +177,7 @@ func await(ctx context.Context, cluster *state.Cluster, holds check) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("the time is up: %w%s", missing, troubledComponents(cluster))
+			return missing
 		}
 	}
 }

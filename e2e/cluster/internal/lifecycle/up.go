@@ -66,6 +66,7 @@ func Up(ctx context.Context, home string, options Options) (*state.Cluster, erro
 	}
 	cluster.ControlPlaneOnly, cluster.Audit = options.ControlPlaneOnly, options.Audit
 	if err := create(ctx, cluster, options); err != nil {
+		err = explain(ctx, cluster, err)
 		return nil, errors.Join(err, stop(cluster))
 	}
 	options.Say("cluster %s works", cluster.Name)
@@ -95,9 +96,17 @@ func confirm(ctx context.Context, home string, options Options) (*state.Cluster,
 		return nil, err
 	}
 	if err := awaitAll(ctx, cluster, clients.checks(cluster)...); err != nil {
-		return nil, fmt.Errorf("cluster %s is running but does not work: %w\nremove it with: devcluster down --name %s", cluster.Name, err, cluster.Name)
+		return nil, fmt.Errorf("%w\nit is left running; remove it with: devcluster down --name %s", explain(ctx, cluster, err), cluster.Name)
 	}
 	return cluster, nil
+}
+
+// explain adds to the error of a cluster that did not work in time which components are in trouble.
+func explain(ctx context.Context, cluster *state.Cluster, err error) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("cluster %s does not work and the time is up (--timeout): %w%s", cluster.Name, err, troubledComponents(cluster))
 }
 
 func create(ctx context.Context, cluster *state.Cluster, options Options) error {
