@@ -29,7 +29,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     /// The Model doesn't exist: it is created, and the number drawn when it is there.
-    CreateModel(Operation),
+    CreateModel(Box<Operation>),
     /// The writes that register the version of this name; nothing when all was done.
     Register {
         /// Writes, in order.
@@ -58,7 +58,7 @@ pub(super) fn step(
 ) -> Step {
     let namespace = made.run.namespace().unwrap_or_default();
     let Some(model) = model else {
-        return Step::CreateModel(create_model(made.model, &namespace));
+        return Step::CreateModel(Box::new(create_model(made.model, &namespace)));
     };
     let uid = made.run.uid().unwrap_or_default();
     let status = model.status.clone().unwrap_or_default();

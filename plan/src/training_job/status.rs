@@ -300,7 +300,7 @@ impl Run<'_> {
             ) {
                 register::Step::CreateModel(operation) => {
                     let mut plan = Plan::status(self.before.clone());
-                    plan.operations.push(operation);
+                    plan.operations.push(*operation);
                     return plan;
                 }
                 register::Step::Register {
