@@ -65,13 +65,15 @@ find_destination() {
 
 # compile NAME...: build the binaries of those names that are programs of the workspace.
 compile() {
-  local name packages=()
+  local name programs_wanted=()
   for name in "$@"; do
-    [[ -n ${binary[$name]:-} ]] && packages+=(--package "${binary[$name]}")
+    [[ -n ${binary[$name]:-} ]] && programs_wanted+=(--bin "${binary[$name]}")
   done
-  ((${#packages[@]})) || return 0
+  ((${#programs_wanted[@]})) || return 0
   command -v cargo >/dev/null || die "cargo is not installed; install Rust with rustup"
-  (cd "$repository" && cargo build --release --locked --quiet "${packages[@]}") >&2
+  # The whole workspace is selected, as when it is tested: a selection of packages would have other
+  # features of the dependencies and compile those once more.
+  (cd "$repository" && cargo build --release --locked --quiet --workspace "${programs_wanted[@]}") >&2
   programs=$CARGO_TARGET_DIR/$(rustc --version --verbose | awk '$1 == "host:" {print $2}')/release
 }
 

@@ -42,7 +42,8 @@ build() {
     require_go
     say "building $name (a first build takes minutes)"
     started=$SECONDS
-    (cd "$directory" && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w $(version_flags "$directory")" -o "$target.new" "${package[$name]}")
+    # Without the lock's descriptor: a compiler that outlives this script must not keep it.
+    (cd "$directory" && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w $(version_flags "$directory")" -o "$target.new" "${package[$name]}") 9>&-
     mv "$target.new" "$target"
     say "built $name in $((SECONDS - started)) s"
   fi
