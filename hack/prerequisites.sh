@@ -32,6 +32,5 @@ command -v apt-get >/dev/null ||
   die "missing packages: ${packages[*]}. Install them as root: apt-get install --no-install-recommends ${packages[*]}"
 say "installing packages: ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# Nothing but what was asked for, and no service started by it.
 apt-get update -qq >&2
 apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
