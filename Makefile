@@ -31,3 +31,19 @@ install: ## Install Millwright into the cluster, or bring it up to date there
 .PHONY: check
 check: ## Check all that needs no running: format, lints, generated files, chart, licences
 	@hack/check.sh
+
+.PHONY: generate
+generate: ## Write the chart's CRDs anew from the crds crate
+	@cargo run --release --locked --quiet --package millwright-crds --features generator --bin generate-crds charts/millwright/crds
+
+.PHONY: test
+test: ## Run all tests: units, properties, and the end-to-end ones on clusters of their own
+	@hack/test.sh
+
+.PHONY: demo
+demo: ## Show the loop turn on real data, from nothing
+	@hack/demo.sh
+
+.PHONY: bench
+bench: ## Run the benchmarks and print their tables
+	@hack/bench.sh

@@ -4,6 +4,10 @@
 //! in the `plan` crate; here is only how it comes about.
 
 mod config;
+mod dataset;
+mod model_deployment;
+mod model_version;
+mod retrain_policy;
 mod runtime;
 mod stores;
 mod training_job;
@@ -18,8 +22,13 @@ use kube::Client;
 use tracing_subscriber::EnvFilter;
 
 use config::Config;
+use dataset::Datasets;
+use model_deployment::ModelDeployments;
+use model_version::ModelVersions;
+use retrain_policy::RetrainPolicies;
 use runtime::{context::Context, controller, leader, metrics::Metrics, queue::Queue, server};
 use stores::Stores;
+use training_job::TrainingJobs;
 use watches::{Queues, Writers};
 
 #[tokio::main]
@@ -62,11 +71,11 @@ async fn main() -> anyhow::Result<()> {
         metrics.clone(),
         &config.pod_name,
     );
-    let (datasets, _datasets_out) = Queue::new(metrics.queue("dataset"));
-    let (training_jobs, training_jobs_out) = Queue::new(metrics.queue("trainingjob"));
-    let (model_versions, _model_versions_out) = Queue::new(metrics.queue("modelversion"));
-    let (model_deployments, _deployments_out) = Queue::new(metrics.queue("modeldeployment"));
-    let (retrain_policies, _policies_out) = Queue::new(metrics.queue("retrainpolicy"));
+    let (datasets, datasets_out) = Queue::new(metrics.queue("dataset"));
+    let (training_jobs, runs_out) = Queue::new(metrics.queue("trainingjob"));
+    let (model_versions, versions_out) = Queue::new(metrics.queue("modelversion"));
+    let (model_deployments, deployments_out) = Queue::new(metrics.queue("modeldeployment"));
+    let (retrain_policies, policies_out) = Queue::new(metrics.queue("retrainpolicy"));
     let queues = Queues {
         datasets,
         training_jobs,
@@ -89,11 +98,22 @@ async fn main() -> anyhow::Result<()> {
         while !context.health.listed() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::join!(controller::run::<training_job::TrainingJobs>(
-            context.clone(),
-            context.stores.training_jobs.clone(),
-            training_jobs_out
-        ),);
+        let (c, stores) = (&context, &context.stores);
+        tokio::join!(
+            controller::run::<Datasets>(c.clone(), stores.datasets.clone(), datasets_out),
+            controller::run::<TrainingJobs>(c.clone(), stores.training_jobs.clone(), runs_out),
+            controller::run::<ModelVersions>(c.clone(), stores.model_versions.clone(), versions_out),
+            controller::run::<ModelDeployments>(
+                c.clone(),
+                stores.model_deployments.clone(),
+                deployments_out
+            ),
+            controller::run::<RetrainPolicies>(
+                c.clone(),
+                stores.retrain_policies.clone(),
+                policies_out
+            ),
+        );
     };
     let mut lost = context.leadership.clone();
     tokio::select! {

@@ -1,31 +1,17 @@
 //! What the watches know.
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
-use millwright_plan::observed::{DeploymentState, JobState, PodState};
+use millwright_plan::{
+    model_deployment::ServiceState,
+    observed::{DeploymentState, JobState, PodState},
+};
 
 use crate::runtime::index::{self, Index, Key};
-
-/// A Service of ours.
-pub(crate) struct ServiceState {
-    /// Name.
-    pub(crate) name: String,
-    /// Our annotations.
-    pub(crate) annotations: std::collections::BTreeMap<String, String>,
-}
-
-impl From<&Service> for ServiceState {
-    fn from(service: &Service) -> Self {
-        Self {
-            name: service.name_any(),
-            annotations: service.annotations().clone(),
-        }
-    }
-}
 
 /// A claim of ours: that it exists is all that matters.
 pub(crate) struct Claim;

@@ -122,7 +122,7 @@ impl Start<'_> {
     fn kind<K>(
         &self,
         name: &'static str,
-        writer: Writer<K>,
+        mut writer: Writer<K>,
         concerns: fn(&Context, &Queues, &Changed<K>),
     ) where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -133,6 +133,10 @@ impl Start<'_> {
             + Sync
             + 'static,
     {
+        // Lists come as changes, so the store counts as complete from the start; the controllers
+        // wait for the lists themselves.
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitDone);
         let store = writer.as_reader();
         let writer = Arc::new(Mutex::new((writer, HashMap::<Key, u64>::new())));
         for namespace in self.namespaces {

@@ -26,6 +26,10 @@ pub enum Reason {
     Evicted,
     /// The program ended with another exit code than 0.
     ExitCode,
+    /// There is no evaluation to judge a version by.
+    EvaluationMissing,
+    /// The version was compared with another one than the stage runs.
+    EvaluationOutdated,
     /// An expectation failed.
     ExpectationFailed,
     /// A trigger started a run.
@@ -113,7 +117,7 @@ pub struct Advice {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::ApplyFailed,
         Self::AttemptFailed,
         Self::AttemptStarted,
@@ -123,6 +127,8 @@ impl Reason {
         Self::DeadlineExceeded,
         Self::Evaluating,
         Self::EvaluationFailed,
+        Self::EvaluationMissing,
+        Self::EvaluationOutdated,
         Self::Evicted,
         Self::ExitCode,
         Self::ExpectationFailed,
@@ -176,6 +182,8 @@ impl Reason {
             Self::DeadlineExceeded => "DeadlineExceeded",
             Self::Evaluating => "Evaluating",
             Self::EvaluationFailed => "EvaluationFailed",
+            Self::EvaluationMissing => "EvaluationMissing",
+            Self::EvaluationOutdated => "EvaluationOutdated",
             Self::Evicted => "Evicted",
             Self::ExitCode => "ExitCode",
             Self::ExpectationFailed => "ExpectationFailed",
@@ -258,6 +266,16 @@ impl Reason {
                 "The node was short of something or was drained. It does not count against \
                  spec.retry.limit.",
                 "kubectl describe nodes",
+            ),
+            Self::EvaluationMissing => (
+                "The gate needs an evaluation, and the ModelVersion has none, or not of this \
+                 metric: give the TrainingJob spec.evaluation and train again.",
+                "kubectl -n {namespace} get mwmv -o custom-columns=NAME:.metadata.name,EVALUATION:.spec.evaluation.metrics",
+            ),
+            Self::EvaluationOutdated => (
+                "The version was compared with another one than the stage runs now, on other \
+                 data: train again, so that both are scored on the same data.",
+                "kubectl -n {namespace} get mwtj,mwmv",
             ),
             Self::ExitCode | Self::AttemptFailed => (
                 "The program ended with an error: its last lines are in status.failure.log.",

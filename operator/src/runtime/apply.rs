@@ -9,7 +9,7 @@ use kube::{
     },
     core::request::Request as KubeRequest,
 };
-use millwright_crds::LABEL_OWNER;
+use millwright_crds::{LABEL_NAME, LABEL_OWNER};
 use millwright_plan::{Object, Operation, Target};
 
 use super::{context::Context, index};
@@ -168,17 +168,20 @@ async fn existing(
         .get(&object.name)
         .await
         .map_err(|error| ApplyError::from_kube(what, error))?;
-    let theirs = found.labels().get(LABEL_OWNER).map(String::as_str);
-    if theirs == object.owner() {
-        wrote(context, owner, object, &found);
+    ours(object, &found, what)?;
+    wrote(context, owner, object, &found);
+    Ok(())
+}
+
+/// What exists is ours when it carries the owner that what we want to write carries.
+fn ours(object: &Object, found: &DynamicObject, what: &str) -> Result<(), ApplyError> {
+    let labels = found.labels();
+    if labels.get(LABEL_OWNER).map(String::as_str) == object.owner() {
         return Ok(());
     }
+    let owner = labels.get(LABEL_NAME).map_or("somebody else", String::as_str);
     Err(ApplyError::Conflict(format!(
-        "{what}: there is one already and it belongs to {}: rename one of the two",
-        found
-            .labels()
-            .get(millwright_crds::LABEL_NAME)
-            .map_or("somebody else", String::as_str)
+        "{what}: there is one already and it belongs to {owner}: rename one of the two"
     )))
 }
 
@@ -189,10 +192,17 @@ async fn patch(
     object: &Object,
 ) -> Result<(), ApplyError> {
     let what = format!("apply {} {}", object.resource.kind, object.name);
+    let api = api(context, object);
+    let key = (object.namespace.clone(), object.name.clone());
+    if context.stores.resource_version(&object.resource.kind, &key).is_none() {
+        // An apply takes over whatever has the name: look first whose it is.
+        let found = api.get_opt(&object.name).await;
+        if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, error))? {
+            ours(object, &found, &what)?;
+        }
+    }
     let params = PatchParams::apply(controller).force().validation_strict();
-    let result = api(context, object)
-        .patch(&object.name, &params, &Patch::Apply(&object.body))
-        .await;
+    let result = api.patch(&object.name, &params, &Patch::Apply(&object.body)).await;
     let applied = result.map_err(|error| ApplyError::from_kube(&what, error))?;
     wrote(context, owner, object, &applied);
     Ok(())

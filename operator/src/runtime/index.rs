@@ -1,7 +1,7 @@
 //! Stores of projections, found by the UID of their owner.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -23,7 +23,6 @@ pub(crate) struct Owner {
 
 struct Entry<T> {
     resource_version: u64,
-    uid: String,
     owner_uid: String,
     owner: Owner,
     value: Arc<T>,
@@ -70,12 +69,16 @@ impl<T> Index<T> {
             .collect()
     }
 
-    /// Names and UIDs of an owner's children.
-    pub(crate) fn identities(&self, uid: &str) -> BTreeMap<String, String> {
+    /// Names in a namespace that belong to other owners.
+    pub(crate) fn of_others(&self, namespace: &str, uid: &str) -> Vec<String> {
         let inner = self.0.read();
-        let keys = inner.by_owner.get(uid).into_iter().flatten();
-        keys.filter_map(|key| Some((key.1.clone(), inner.entries.get(key)?.uid.clone())))
-            .collect()
+        let others = inner
+            .entries
+            .iter()
+            .filter(|(key, entry)| key.0 == namespace && entry.owner_uid != uid);
+        let mut names: Vec<String> = others.map(|(key, _)| key.1.clone()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The resourceVersion that the store has of an object.
@@ -115,7 +118,6 @@ impl<T> Inner<T> {
         };
         let entry = Entry {
             resource_version: parse(meta.resource_version.as_deref()),
-            uid: meta.uid.clone().unwrap_or_default(),
             owner_uid: owner_uid.clone(),
             owner: owner.clone(),
             value: Arc::new(T::from(object)),
@@ -166,6 +168,8 @@ pub(crate) fn parse(resource_version: Option<&str>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use k8s_openapi::api::core::v1::PersistentVolumeClaim as Claim;
 
     use super::*;

@@ -1,1 +1,305 @@
-//! Decisions about model_deployments.
+//! A model on its way to production: stages, and the gates between them.
+//!
+//! | how it stands | phase | Ready | Reconciling | Stalled | reason |
+//! |---|---|---|---|---|---|
+//! | the spec can't work | Stalled | False | | True | InvalidSpec |
+//! | a child's name belongs to somebody else | Stalled | False | | True | Conflict |
+//! | no version yet, nothing serves | Pending | False | | | NoVersion, ModelVersionMissing |
+//! | the pinned version is missing, another serves | Pending | True | | | ModelVersionMissing |
+//! | the first version was refused | Pending | False | | | GateFailed |
+//! | the first version of all is rolled out | Deploying | False | True | | RollingOut or what is in the way |
+//! | a version is rolled out, or pods are started | Deploying | True | True | | RollingOut or what is in the way |
+//! | a version waits for gates, or for the stage before | Promoting | True | | | Gating, WaitingForVersion |
+//! | a gate refused the newest version | RolledBack | True | | | GateFailed |
+//! | the newest version was taken back | RolledBack | True | | | RolledBack |
+//! | `spec.paused` | Paused | True, or False when nothing serves yet | | | Paused |
+//! | some pods of a stage don't serve | Degraded | True | True | | what is in the way |
+//! | no pod of a stage serves, or the first version doesn't in time | Degraded | False | True | | what is in the way, or Unavailable |
+//! | every stage serves what it should | Healthy | True | | | Healthy |
+//!
+//! A stage that is scaled to 0 pods counts as serving. When several rows apply the worst counts, in
+//! the order Stalled, Degraded, Deploying, Paused, Promoting, RolledBack, Pending, Healthy.
+//!
+//! How a version moves. The first stage takes what `spec.model` asks for; a later stage takes what
+//! the stage before serves with all its pods. A change of the pods (the template, the port,
+//! `monitoring`, the agent's image) moves like a new version: it goes through the stages and their
+//! gates, and is taken back when it doesn't serve. A rollout that has begun is brought to its end
+//! before the next one starts, unless the spec asks for something else by then, or there is
+//! nothing to return to. What a gate refused, or a stage took back, isn't tried again until there
+//! is another version or the spec changes in any way.
+
+mod deployment;
+#[cfg(test)]
+mod fixtures;
+mod gate;
+mod names;
+mod observed;
+mod pod;
+mod problem;
+mod revision;
+mod service;
+#[cfg(test)]
+mod simulator;
+mod stage;
+mod stamp;
+mod target;
+#[cfg(test)]
+mod tests;
+mod text;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Service};
+use millwright_crds::{
+    LABEL_STAGE, ModelDeploymentStatus,
+    model_deployment::{HistoryEntry, ModelDeploymentPhase, StageStatus},
+};
+
+use crate::{
+    Event, Operation, Plan, Reason, Settings, SpecError, Target,
+    conditions::{self, Verdict},
+    pod::inject::Owner,
+};
+use pod::Pods;
+use stage::{Candidate, Context};
+use target::Version;
+
+pub use observed::{Foreign, Observed, ServiceState};
+pub use revision::ANNOTATION as ANNOTATION_REVISIONS;
+pub use stamp::ANNOTATION as ANNOTATION_SPEC_HASH;
+
+/// Role of the children that serve.
+pub const SERVING: &str = "serving";
+/// Role of the Jobs of test gates.
+pub const GATE: &str = "gate";
+/// Label of a pod with the hash of what it was made from.
+pub const LABEL_REVISION: &str = "millwright.dev/revision";
+/// Label of a pod with the number of the version that it serves or tests.
+pub const LABEL_VERSION: &str = "millwright.dev/version";
+/// Label of a test's Job and pod with the name of the gate.
+pub const LABEL_GATE: &str = "millwright.dev/gate";
+
+/// What follows for this deployment.
+pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<ModelDeploymentStatus> {
+    let model = &seen.object.spec.model.name;
+    let mut seen = seen.clone();
+    seen.versions.retain(|version| version.spec.model == *model);
+    let owner = Owner::of(&seen.object);
+    let checked =
+        check(&seen, &owner).and_then(|()| Pods::new(&seen.object, &seen.versions, settings));
+    match (checked, conflict(&seen, &owner)) {
+        (Err(error), _) => stalled(&seen, Reason::InvalidSpec, error.to_string(), now),
+        (_, Some(conflict)) => stalled(&seen, Reason::Conflict, conflict, now),
+        (Ok(pods), None) => move_on(&seen, settings, &owner, &pods, now),
+    }
+}
+
+fn check(seen: &Observed, owner: &Owner) -> Result<(), SpecError> {
+    let spec = &seen.object.spec;
+    names::check(&owner.name, spec)?;
+    for (i, stage) in spec.stages.iter().enumerate() {
+        for (j, gate) in stage.gates.iter().enumerate() {
+            if let Some(test) = &gate.test {
+                gate::test::check(i, j, test)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A name of ours that somebody else has.
+fn conflict(seen: &Observed, owner: &Owner) -> Option<String> {
+    let taken: BTreeSet<(&str, &str)> = seen
+        .foreign
+        .iter()
+        .map(|foreign| (foreign.kind.as_str(), foreign.name.as_str()))
+        .collect();
+    seen.object.spec.stages.iter().find_map(|stage| {
+        let name = names::stage(&owner.name, &stage.name);
+        let peers = names::peers(&owner.name, &stage.name);
+        [
+            ("Deployment", name.clone()),
+            ("Service", name),
+            ("Service", peers),
+        ]
+        .into_iter()
+        .find(|(kind, name)| taken.contains(&(*kind, name.as_str())))
+        .map(|(kind, name)| {
+            format!(
+                "{kind} {name} exists and belongs to somebody else, but stage {} needs the \
+                     name: rename the stage or this ModelDeployment, or delete the {kind}",
+                stage.name
+            )
+        })
+    })
+}
+
+fn stalled(
+    seen: &Observed,
+    reason: Reason,
+    message: String,
+    now: Timestamp,
+) -> Plan<ModelDeploymentStatus> {
+    let mut status = seen.object.status.clone().unwrap_or_default();
+    let generation = seen.object.metadata.generation.unwrap_or_default();
+    let news =
+        status.phase != ModelDeploymentPhase::Stalled || status.observed_generation != generation;
+    status.observed_generation = generation;
+    status.phase = ModelDeploymentPhase::Stalled;
+    status.conditions = conditions::set(
+        &status.conditions,
+        &Verdict::Stalled,
+        reason,
+        &message,
+        generation,
+        now,
+    );
+    let mut plan = Plan::status(status);
+    if news {
+        plan.events.push(Event::warning(reason, message));
+    }
+    plan
+}
+
+fn move_on(
+    seen: &Observed,
+    settings: &Settings,
+    owner: &Owner,
+    pods: &Pods<'_>,
+    now: Timestamp,
+) -> Plan<ModelDeploymentStatus> {
+    let spec = &seen.object.spec;
+    let before = seen.object.status.clone().unwrap_or_default();
+    let generation = seen.object.metadata.generation.unwrap_or_default();
+    let context = Context {
+        seen,
+        pods,
+        owner,
+        changed: before.observed_generation != generation,
+        now,
+    };
+    let known = |name: &str| before.stages.iter().find(|stage| stage.name == name);
+    let first = spec
+        .stages
+        .first()
+        .and_then(|stage| known(&stage.name))
+        .and_then(|stage| stage.current.as_ref());
+    let wanted = target::target(seen, first);
+    let mut candidate = wanted.as_ref().ok().map(|version| Candidate {
+        version: version.clone(),
+        revision: pods.revision(version),
+        steady: true,
+    });
+    let mut plan = Plan::status(before.clone());
+    if !seen.store_claim {
+        let claim = settings.store.create_claim(&owner.namespace);
+        plan.operations.push(claim);
+    }
+    plan.operations.extend(services(seen));
+    let (mut stages, mut summaries, mut happened) = (vec![], vec![], vec![]);
+    let mut stage_before = None;
+    for stage in &spec.stages {
+        let step = stage::plan(
+            &context,
+            stage,
+            stage_before,
+            known(&stage.name),
+            candidate.as_ref(),
+        );
+        plan.operations.extend(step.operations);
+        plan.events.extend(step.events);
+        if let Some(delay) = step.requeue {
+            plan = plan.within(delay);
+        }
+        // Later stages come first: newest first, and a version goes from stage to stage.
+        happened.splice(0..0, step.history);
+        stages.push(step.status);
+        summaries.push(step.summary);
+        candidate = step.candidate;
+        stage_before = Some(stage.name.as_str());
+    }
+    plan.operations.extend(leftovers(seen, owner, &stages));
+    let overall = verdict::overall(&summaries, spec.paused, wanted.as_ref().err());
+    plan.status = ModelDeploymentStatus {
+        observed_generation: generation,
+        conditions: conditions::set(
+            &before.conditions,
+            &overall.verdict,
+            overall.reason,
+            &overall.message,
+            generation,
+            now,
+        ),
+        phase: overall.phase,
+        stages,
+        history: history(happened, before.history, spec.history),
+    };
+    plan
+}
+
+/// What happened, newest first, and no more of it than asked for.
+fn history(mut new: Vec<HistoryEntry>, old: Vec<HistoryEntry>, most: u32) -> Vec<HistoryEntry> {
+    new.extend(old);
+    new.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    new
+}
+
+/// The Services that aren't as they should be.
+fn services(seen: &Observed) -> Vec<Operation> {
+    seen.object
+        .spec
+        .stages
+        .iter()
+        .flat_map(|stage| service::build(&seen.object, &stage.name))
+        .map(stamp::stamp)
+        .filter(|(object, hash)| {
+            !seen.services.iter().any(|service| {
+                service.name == object.name && service.spec_hash.as_deref() == Some(hash)
+            })
+        })
+        .map(|(object, _)| Operation::Apply(object))
+        .collect()
+}
+
+/// Deletes what belongs to stages that are gone, and tests that nobody waits for any more.
+fn leftovers(seen: &Observed, owner: &Owner, stages: &[StageStatus]) -> Vec<Operation> {
+    let namespace = &owner.namespace;
+    let gone = |stage: Option<&str>| !stages.iter().any(|one| Some(one.name.as_str()) == stage);
+    let tests: BTreeSet<String> = seen
+        .object
+        .spec
+        .stages
+        .iter()
+        .zip(stages)
+        .filter_map(|(stage, status)| Some((stage, status.next.as_ref()?)))
+        .flat_map(|(stage, next)| {
+            let version = Version {
+                number: next.version,
+                digest: next.digest.clone(),
+            };
+            gate::test::wanted(owner, stage, &version, &next.revision)
+        })
+        .collect();
+    let deployments = seen
+        .deployments
+        .iter()
+        .filter(|one| gone(one.labels.get(LABEL_STAGE).map(String::as_str)))
+        .map(|one| Target::built_in::<Deployment>(namespace, &one.name, &one.uid));
+    let services = seen
+        .services
+        .iter()
+        .filter(|one| gone(one.stage.as_deref()))
+        .map(|one| Target::built_in::<Service>(namespace, &one.name, &one.uid));
+    let jobs = seen
+        .jobs
+        .iter()
+        .filter(|job| gate::test::is_test(job) && !job.deleting && !tests.contains(&job.name))
+        .map(|job| Target::built_in::<Job>(namespace, &job.name, &job.uid));
+    deployments
+        .chain(services)
+        .chain(jobs)
+        .map(Operation::Delete)
+        .collect()
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Run all tests: test.sh [SUITE]..., all without a name.
+#   units     every crate's own tests: tables, properties, the agent's and the gateway's processes
+#   example   the example's scripts
+#   cluster   devcluster's own tests that need no cluster
+#   plane     Millwright's operator on a control plane of its own
+#   node      Millwright on a node of its own, with real pods
+# The clusters are made for the tests and removed afterwards.
+# shellcheck source=hack/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$repository"
+
+suite_units() {
+  cargo test --release --locked --workspace --exclude millwright-e2e
+}
+
+suite_example() {
+  (cd examples/flights && python3 -B -m unittest discover -t . -s tests)
+}
+
+suite_cluster() {
+  (cd e2e/cluster && CGO_ENABLED=0 go test -trimpath ./...)
+}
+
+suite_plane() {
+  cluster_programs
+  cargo test --release --locked --package millwright-e2e --test control_plane
+}
+
+suite_node() {
+  cluster_programs
+  cargo test --release --locked --package millwright-e2e --test node
+}
+
+cluster_programs() {
+  hack/prerequisites.sh cluster
+  hack/tools.sh
+}
+
+suites=(units example cluster plane node)
+for suite in "${@:-${suites[@]}}"; do
+  [[ " ${suites[*]} " == *" $suite "* ]] || die "no suite $suite; there are: ${suites[*]}"
+  started=$SECONDS
+  say "test $suite"
+  "suite_$suite" || die "suite $suite failed; it alone: hack/test.sh $suite"
+  say "test $suite: ok ($((SECONDS - started)) s)"
+done

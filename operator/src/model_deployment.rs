@@ -1,0 +1,78 @@
+//! ModelDeployments: what is read for a plan.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use millwright_crds::{ModelDeployment, ModelDeploymentStatus};
+use millwright_plan::{
+    Plan, Settings,
+    model_deployment::{self, Foreign, Observed},
+};
+
+use crate::runtime::{context::Context, controller::Controller};
+
+/// The controller of ModelDeployments.
+pub(crate) struct ModelDeployments;
+
+impl Controller for ModelDeployments {
+    type Object = ModelDeployment;
+    type Seen = Observed;
+    const NAME: &'static str = "millwright-modeldeployment";
+
+    async fn observe(context: &Context, object: Arc<ModelDeployment>) -> anyhow::Result<Observed> {
+        let stores = &context.stores;
+        let namespace = object.namespace().unwrap_or_default();
+        let uid = object.uid().unwrap_or_default();
+        let model = &object.spec.model.name;
+        let versions = stores.model_versions.state_filter(|version| {
+            version.namespace().as_deref() == Some(&namespace) && version.spec.model == *model
+        });
+        let foreign = |kind: &str, names: Vec<String>| {
+            let kind = kind.to_owned();
+            names.into_iter().map(move |name| Foreign {
+                kind: kind.clone(),
+                name,
+            })
+        };
+        Ok(Observed {
+            versions: versions.iter().map(|version| (**version).clone()).collect(),
+            deployments: stores
+                .deployments
+                .of_owner(&uid)
+                .iter()
+                .map(|d| (**d).clone())
+                .collect(),
+            services: stores
+                .services
+                .of_owner(&uid)
+                .iter()
+                .map(|s| (**s).clone())
+                .collect(),
+            jobs: stores
+                .jobs
+                .of_owner(&uid)
+                .iter()
+                .map(|job| (**job).clone())
+                .collect(),
+            pods: stores
+                .pods
+                .of_owner(&uid)
+                .iter()
+                .map(|pod| (**pod).clone())
+                .collect(),
+            store_claim: stores.has_claim(&namespace, &context.settings.store.claim),
+            foreign: foreign("Deployment", stores.deployments.of_others(&namespace, &uid))
+                .chain(foreign(
+                    "Service",
+                    stores.services.of_others(&namespace, &uid),
+                ))
+                .collect(),
+            object: (*object).clone(),
+        })
+    }
+
+    fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<ModelDeploymentStatus> {
+        model_deployment::plan(seen, settings, now)
+    }
+}

@@ -1,0 +1,445 @@
+//! The evaluation gate: bounds on what the evaluation pod measured.
+//!
+//! Two versions are only compared by scores on the same data. The evaluation has them for the new
+//! version and for the champion, which the last stage runs; a stage that runs another version is
+//! compared with that version's own evaluation if it was on the same data digest. Where there is no
+//! such score the gate refuses and asks for a new training: letting the version in would mean that
+//! nobody has compared it with what it replaces.
+
+use millwright_crds::{
+    metric::Goal,
+    model_deployment::{CurrentStageVersion, EvaluationGate},
+    model_version::VersionEvaluation,
+};
+
+use super::{Case, Judgement};
+use crate::{
+    Reason,
+    model_deployment::{target::Version, text::figure},
+};
+
+/// Characters of a digest in a message.
+const DIGEST_LENGTH: usize = 19;
+
+/// What the gate says.
+pub(super) fn judge(gate: &EvaluationGate, case: &Case<'_>) -> Judgement {
+    let candidate = case.candidate;
+    if case.already_in() {
+        return Judgement::passed(format!(
+            "{candidate} is in this stage already; only its pods change"
+        ));
+    }
+    let Some(record) = candidate.record(case.versions) else {
+        return Judgement::pending(format!(
+            "the ModelVersion of {candidate} was deleted, and its evaluation with it: make it \
+             again, or train again"
+        ));
+    };
+    let name = record.metadata.name.as_deref().unwrap_or_default();
+    let missing = |what: String| Judgement::failed(Reason::EvaluationMissing, what);
+    let Some(evaluation) = &record.spec.evaluation else {
+        return missing(format!(
+            "ModelVersion {name} has no evaluation: give the TrainingJob spec.evaluation and \
+             train again: refused"
+        ));
+    };
+    let metric = &gate.metric;
+    let Some(value) = evaluation.metrics.get(metric).copied() else {
+        let known: Vec<&str> = evaluation.metrics.keys().map(String::as_str).collect();
+        return missing(format!(
+            "the evaluation of {name} has no metric {metric}, it has {}: write it to the \
+             evaluator's metrics.json, or name another in the gate: refused",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        ));
+    };
+    let Some(goal) = gate.goal() else {
+        return Judgement::failed(
+            Reason::InvalidSpec,
+            format!("set goal (Maximize or Minimize): which side of {metric} is good isn't known"),
+        );
+    };
+    let data = format!(
+        "{metric} {} on {} {} ({}…)",
+        figure(value),
+        evaluation.dataset,
+        evaluation.version,
+        evaluation
+            .digest
+            .chars()
+            .take(DIGEST_LENGTH)
+            .collect::<String>()
+    );
+    let (within, bound) = bound(gate.limit, goal, value);
+    let judgement = match compare(gate, goal, value, evaluation, case) {
+        Err(outdated) => Judgement::failed(
+            Reason::EvaluationOutdated,
+            format!("{data}{}; {outdated}: refused", bound_clause(&bound)),
+        ),
+        Ok((better, comparison)) => {
+            let clauses: Vec<String> = [bound, comparison].into_iter().flatten().collect();
+            let text = format!("{data} {}", clauses.join(", and "));
+            if within && better {
+                Judgement::passed(text)
+            } else {
+                Judgement::failed(Reason::GateFailed, format!("{text}: refused"))
+            }
+        }
+    };
+    Judgement {
+        value: Some(value),
+        ..judgement
+    }
+}
+
+fn bound_clause(bound: &Option<String>) -> String {
+    bound
+        .as_ref()
+        .map(|clause| format!(" {clause}"))
+        .unwrap_or_default()
+}
+
+/// Whether the value is on the good side of the limit, and the words for it.
+fn bound(limit: Option<f64>, goal: Goal, value: f64) -> (bool, Option<String>) {
+    let Some(limit) = limit else {
+        return (true, None);
+    };
+    let within = goal.improvement(value, limit) >= 0.0;
+    let words = if within { "is within" } else { "is beyond" };
+    (within, Some(format!("{words} the limit {}", figure(limit))))
+}
+
+/// Whether the value is better enough than that of the version in the stage, and the words for it.
+fn compare(
+    gate: &EvaluationGate,
+    goal: Goal,
+    value: f64,
+    evaluation: &VersionEvaluation,
+    case: &Case<'_>,
+) -> Result<(bool, Option<String>), String> {
+    let Some(least) = gate.min_improvement else {
+        return Ok((true, None));
+    };
+    let Some(current) = case.current else {
+        return Ok((
+            true,
+            Some("has nothing to be better than: the stage is empty".into()),
+        ));
+    };
+    let theirs = score_of(current, &gate.metric, evaluation, case)?;
+    let better = goal.improvement(value, theirs) >= least;
+    let words = if better { "is" } else { "is not" };
+    Ok((
+        better,
+        Some(format!(
+            "{words} at least {} better than v{}'s {} on the same data",
+            figure(least),
+            current.version,
+            figure(theirs)
+        )),
+    ))
+}
+
+/// The score of the version in the stage, on the data of this evaluation.
+fn score_of(
+    current: &CurrentStageVersion,
+    metric: &str,
+    evaluation: &VersionEvaluation,
+    case: &Case<'_>,
+) -> Result<f64, String> {
+    let number = current.version;
+    let champion = evaluation
+        .champion
+        .as_ref()
+        .filter(|champion| champion.version == number)
+        .map(|champion| &champion.metrics);
+    let own = || {
+        Version::serving(current)
+            .record(case.versions)
+            .and_then(|record| record.spec.evaluation.as_ref())
+            .filter(|own| own.digest == evaluation.digest)
+            .map(|own| &own.metrics)
+    };
+    if let Some(metrics) = champion.or_else(own) {
+        return metrics.get(metric).copied().ok_or_else(|| {
+            format!("v{number}, which the stage serves, has no {metric} on the same data")
+        });
+    }
+    Err(match &evaluation.champion {
+        Some(champion) => format!(
+            "it was compared with v{}, but the stage serves v{number} by now: train again, so \
+             that both are scored on the same data",
+            champion.version
+        ),
+        None => format!(
+            "it was not compared with v{number}, which the stage serves: train with \
+             spec.evaluation.against: Champion, so that both are scored on the same data"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use millwright_crds::{model_deployment::GateState, model_version::Champion};
+
+    use super::*;
+    use crate::model_deployment::{fixtures, gate::test::Tests};
+
+    fn gate(metric: &str, limit: Option<f64>, min_improvement: Option<f64>) -> EvaluationGate {
+        EvaluationGate {
+            metric: metric.into(),
+            goal: None,
+            limit,
+            min_improvement,
+        }
+    }
+
+    fn current(number: u32) -> CurrentStageVersion {
+        CurrentStageVersion {
+            version: number,
+            digest: fixtures::digest(number),
+            since: String::new(),
+            revision: "r".into(),
+        }
+    }
+
+    /// v2 with this error, compared with this champion; v1 was scored on other data.
+    fn judged(
+        gate: &EvaluationGate,
+        mae: f64,
+        champion: Option<(u32, f64)>,
+        serving: Option<u32>,
+    ) -> Judgement {
+        let mut versions = vec![
+            fixtures::evaluated(1, 9.0, None),
+            fixtures::evaluated(2, mae, champion),
+            fixtures::evaluated(3, 8.0, None),
+        ];
+        if let Some(evaluation) = &mut versions[0].spec.evaluation {
+            evaluation.digest = fixtures::digest(77);
+        }
+        let serving = serving.map(current);
+        let seen = fixtures::observed();
+        judge(
+            gate,
+            &Case {
+                versions: &versions,
+                candidate: &Version {
+                    number: 2,
+                    digest: fixtures::digest(2),
+                },
+                current: serving.as_ref(),
+                tests: Tests::none(&seen),
+            },
+        )
+    }
+
+    #[test]
+    fn limits_and_improvements() {
+        use GateState::{Failed, Passed};
+        let better = |least| gate("mae", None, Some(least));
+        let limit = |worst| gate("mae", Some(worst), None);
+        for (gate, mae, champion, serving, state, words) in [
+            (
+                limit(12.0),
+                12.0,
+                None,
+                None,
+                Passed,
+                "mae 12 on flights v6 (sha256:555555555555…) is within the limit 12",
+            ),
+            (
+                limit(12.0),
+                12.1,
+                None,
+                Some(1),
+                Failed,
+                "12.1 on flights v6 (sha256:555555555555…) is beyond the limit 12: refused",
+            ),
+            (better(0.0), 9.0, None, None, Passed, "the stage is empty"),
+            (
+                better(0.0),
+                9.4,
+                Some((1, 9.4)),
+                Some(1),
+                Passed,
+                "is at least 0 better than v1's 9.4 on the same data",
+            ),
+            (
+                better(0.0),
+                14.9,
+                Some((1, 9.4)),
+                Some(1),
+                Failed,
+                "mae 14.9 on flights v6 (sha256:555555555555…) is not at least 0 better than v1's 9.4 on the same data: refused",
+            ),
+            (
+                better(0.5),
+                9.0,
+                Some((1, 9.4)),
+                Some(1),
+                Failed,
+                "at least 0.5 better",
+            ),
+            (
+                better(0.5),
+                8.9,
+                Some((1, 9.4)),
+                Some(1),
+                Passed,
+                "at least 0.5 better",
+            ),
+            (
+                better(-1.0),
+                10.0,
+                Some((1, 9.4)),
+                Some(1),
+                Passed,
+                "at least -1 better",
+            ),
+            // Another version was promoted since; it was scored on the same data itself.
+            (
+                better(0.0),
+                7.5,
+                Some((1, 9.4)),
+                Some(3),
+                Passed,
+                "better than v3's 8 on",
+            ),
+            (
+                better(0.0),
+                8.5,
+                Some((1, 9.4)),
+                Some(3),
+                Failed,
+                "better than v3's 8 on",
+            ),
+            // It was scored on other data.
+            (
+                better(0.0),
+                7.5,
+                Some((3, 8.0)),
+                Some(1),
+                Failed,
+                "compared with v3, but the stage serves v1 by now: train again",
+            ),
+            (
+                better(0.0),
+                7.5,
+                None,
+                Some(1),
+                Failed,
+                "spec.evaluation.against: Champion",
+            ),
+        ] {
+            let said = judged(&gate, mae, champion, serving);
+            assert_eq!(said.state, state, "{}", said.message);
+            assert!(said.message.contains(words), "{}", said.message);
+            assert_eq!(said.value, Some(mae));
+        }
+    }
+
+    #[test]
+    fn a_refusal_shows_both_values_even_when_the_limit_refuses() {
+        let said = judged(
+            &gate("mae", Some(12.0), Some(0.0)),
+            14.9,
+            Some((1, 9.4)),
+            Some(1),
+        );
+        assert_eq!(said.state, GateState::Failed);
+        assert!(
+            said.message.contains("14.9") && said.message.contains("9.4"),
+            "{}",
+            said.message
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let said = judged(&gate("auc", Some(0.5), None), 9.0, None, None);
+        assert_eq!(said.reason, Reason::EvaluationMissing);
+        assert!(
+            said.message.contains("has no metric auc, it has mae"),
+            "{}",
+            said.message
+        );
+
+        let seen = fixtures::observed();
+        let mut bare = fixtures::version(2);
+        bare.spec.evaluation = None;
+        let mut versions = vec![bare];
+        let candidate = Version {
+            number: 2,
+            digest: fixtures::digest(2),
+        };
+        let case = |versions| {
+            judge(
+                &gate("mae", Some(12.0), None),
+                &Case {
+                    versions,
+                    candidate: &candidate,
+                    current: None,
+                    tests: Tests::none(&seen),
+                },
+            )
+        };
+        let said = case(&versions);
+        assert_eq!(said.reason, Reason::EvaluationMissing);
+        assert!(
+            said.message.contains("m-v2 has no evaluation"),
+            "{}",
+            said.message
+        );
+        versions.clear();
+        assert_eq!(case(&versions).state, GateState::Pending);
+    }
+
+    #[test]
+    fn more_is_better_where_the_goal_says_so() {
+        let mut versions = vec![fixtures::evaluated(2, 0.0, None)];
+        if let Some(evaluation) = &mut versions[0].spec.evaluation {
+            evaluation.metrics = BTreeMap::from([("auc".into(), 0.8)]);
+            evaluation.champion = Some(Champion {
+                version: 1,
+                metrics: BTreeMap::from([("auc".into(), 0.7)]),
+            });
+        }
+        let (seen, serving) = (fixtures::observed(), current(1));
+        let candidate = Version {
+            number: 2,
+            digest: fixtures::digest(2),
+        };
+        for (limit, least, state) in [
+            (0.8, 0.05, GateState::Passed),
+            (0.81, 0.05, GateState::Failed),
+            (0.5, 0.2, GateState::Failed),
+        ] {
+            let case = Case {
+                versions: &versions,
+                candidate: &candidate,
+                current: Some(&serving),
+                tests: Tests::none(&seen),
+            };
+            let said = judge(&gate("auc", Some(limit), Some(least)), &case);
+            assert_eq!(said.state, state, "{}", said.message);
+        }
+    }
+
+    #[test]
+    fn new_pods_of_the_same_version_pass() {
+        let said = judged(&gate("mae", Some(1.0), Some(0.0)), 9.0, None, Some(2));
+        assert_eq!(said.state, GateState::Passed, "{}", said.message);
+    }
+
+    #[test]
+    fn not_a_number_never_passes() {
+        let said = judged(&gate("mae", Some(12.0), None), f64::NAN, None, None);
+        assert_eq!(said.state, GateState::Failed);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a plan for a ModelDeployment is made from.
+
+use k8s_openapi::api::core::v1::Service;
+use millwright_crds::{LABEL_STAGE, ModelDeployment, ModelVersion};
+
+use super::stamp;
+use crate::observed::{DeploymentState, JobState, PodState};
+
+/// What a plan for a ModelDeployment is made from.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The deployment.
+    pub object: ModelDeployment,
+    /// The versions of its model in its namespace; others are left aside.
+    pub versions: Vec<ModelVersion>,
+    /// The Deployments that carry its UID.
+    pub deployments: Vec<DeploymentState>,
+    /// The Services that carry its UID.
+    pub services: Vec<ServiceState>,
+    /// The Jobs that carry its UID: tests of gates.
+    pub jobs: Vec<JobState>,
+    /// The pods that carry its UID: serving ones and those of tests.
+    pub pods: Vec<PodState>,
+    /// Whether the artifact store's claim exists in the namespace.
+    pub store_claim: bool,
+    /// Deployments and Services of the namespace that carry another UID: a name of ours among
+    /// them is not to be taken over.
+    pub foreign: Vec<Foreign>,
+}
+
+/// A Service of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceState {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Stage that it belongs to.
+    pub stage: Option<String>,
+    /// Hash of what was applied.
+    pub spec_hash: Option<String>,
+}
+
+impl From<&Service> for ServiceState {
+    fn from(service: &Service) -> Self {
+        let meta = &service.metadata;
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            stage: meta
+                .labels
+                .as_ref()
+                .and_then(|l| l.get(LABEL_STAGE))
+                .cloned(),
+            spec_hash: meta
+                .annotations
+                .as_ref()
+                .and_then(|a| a.get(stamp::ANNOTATION))
+                .cloned(),
+        }
+    }
+}
+
+/// A Deployment or Service of another owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Foreign {
+    /// `Deployment` or `Service`.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}

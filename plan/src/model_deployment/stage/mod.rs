@@ -1,0 +1,391 @@
+//! One stage: which version it serves, which one is on its way in, and what follows.
+
+mod rollout;
+mod summary;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millwright_crds::{
+    LABEL_ROLE, LABEL_STAGE,
+    model_deployment::{
+        CurrentStageVersion, GateStatus, HistoryEntry, NextPhase, NextStageVersion, Outcome,
+        Rollback, Stage, StageStatus,
+    },
+};
+
+use super::{
+    LABEL_REVISION, Observed, deployment,
+    gate::{self, Case, test::Tests},
+    names,
+    pod::Pods,
+    problem::{self, Problem},
+    revision::{self, Revision},
+    stamp,
+    target::Version,
+    text::cut,
+    verdict::Summary,
+};
+use crate::{Event, Operation, Reason, observed::DeploymentState, pod::inject::Owner, time};
+
+/// What all stages of a deployment share in a pass.
+pub(super) struct Context<'a> {
+    /// What was observed.
+    pub seen: &'a Observed,
+    /// Makes pods.
+    pub pods: &'a Pods<'a>,
+    /// The deployment as an owner.
+    pub owner: &'a Owner,
+    /// Whether the spec is another one than in the last pass: what was refused or taken back is
+    /// tried again.
+    pub changed: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A version that may enter a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// The version.
+    pub version: Version,
+    /// Hash of what its pods are made from.
+    pub revision: String,
+    /// Whether the stage before serves it with all its pods and nothing else.
+    pub steady: bool,
+}
+
+/// What follows for a stage.
+pub(super) struct StagePlan {
+    /// Its status.
+    pub status: StageStatus,
+    /// What to write.
+    pub operations: Vec<Operation>,
+    /// What happened, newest first.
+    pub history: Vec<HistoryEntry>,
+    /// What to tell people.
+    pub events: Vec<Event>,
+    /// When to look again.
+    pub requeue: Option<Duration>,
+    /// How it stands.
+    pub summary: Summary,
+    /// What may enter the next stage.
+    pub candidate: Option<Candidate>,
+}
+
+/// Plans a stage.
+pub(super) fn plan(
+    context: &Context<'_>,
+    stage: &Stage,
+    stage_before: Option<&str>,
+    before: Option<&StageStatus>,
+    candidate: Option<&Candidate>,
+) -> StagePlan {
+    let mut pass = Pass::new(context, stage, before);
+    pass.follow_rollout(candidate);
+    if !context.seen.object.spec.paused {
+        pass.consider(stage_before, candidate);
+    }
+    let operations = pass.deploy().into_iter().chain(pass.test.take()).collect();
+    pass.finish(operations, candidate)
+}
+
+struct Pass<'a> {
+    context: &'a Context<'a>,
+    stage: &'a Stage,
+    deployment: Option<&'a DeploymentState>,
+    remembered: Vec<Revision>,
+    current: Option<CurrentStageVersion>,
+    next: Option<NextStageVersion>,
+    last_rollback: Option<Rollback>,
+    /// The rollout is late, and there is nothing to return to.
+    stuck: bool,
+    test: Option<Operation>,
+    history: Vec<HistoryEntry>,
+    events: Vec<Event>,
+    requeue: Option<Duration>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(context: &'a Context<'a>, stage: &'a Stage, before: Option<&StageStatus>) -> Self {
+        let name = names::stage(&context.owner.name, &stage.name);
+        let deployment = context.seen.deployments.iter().find(|d| d.name == name);
+        let remembered = deployment
+            .map(|d| revision::read(&d.annotations))
+            .unwrap_or_default();
+        let mut pass = Self {
+            context,
+            stage,
+            deployment,
+            remembered,
+            current: before.and_then(|status| status.current.clone()),
+            next: before.and_then(|status| status.next.clone()),
+            last_rollback: before
+                .and_then(|status| status.last_rollback.clone())
+                .filter(|_| !context.changed),
+            stuck: false,
+            test: None,
+            history: vec![],
+            events: vec![],
+            requeue: None,
+        };
+        pass.recover();
+        pass
+    }
+
+    /// A status that was lost is made again from what the Deployment remembers.
+    fn recover(&mut self) {
+        if self.current.is_some() || self.next.is_some() {
+            return;
+        }
+        let serving = match (&self.remembered[..], self.deployment) {
+            ([_, before, ..], _) => Some(before),
+            ([running], Some(deployment)) if deployment.complete() => Some(running),
+            _ => None,
+        };
+        self.current = serving.map(|revision| CurrentStageVersion {
+            version: revision.version,
+            digest: revision.digest.clone(),
+            since: time::format(self.context.now),
+            revision: revision.revision.clone(),
+        });
+    }
+
+    /// Whether the Deployment runs these pods, all of them, and no others.
+    fn runs(&self, revision: &str) -> bool {
+        self.deployment.is_some_and(|deployment| {
+            deployment.complete()
+                && deployment.replicas == deployment::replicas(self.stage)
+                && self
+                    .remembered
+                    .first()
+                    .is_some_and(|running| running.revision == revision)
+        })
+    }
+
+    /// Whether the candidate may enter, and how far it is.
+    fn consider(&mut self, stage_before: Option<&str>, candidate: Option<&Candidate>) {
+        let phase = self.next.as_ref().map(|next| next.phase);
+        if phase == Some(NextPhase::RollingOut) {
+            return;
+        }
+        let Some(candidate) = candidate else {
+            // The stage before is busy with another version: a test would ask the wrong pods.
+            if phase == Some(NextPhase::Gating) {
+                self.next = None;
+            }
+            return;
+        };
+        let serves = self.current.as_ref().is_some_and(|current| {
+            Version::serving(current) == candidate.version && current.revision == candidate.revision
+        });
+        if serves || self.taken_back(candidate) {
+            self.next = None;
+            return;
+        }
+        let known = self.next.take().filter(|next| candidate.is(next));
+        if known.is_none() && !candidate.steady {
+            return;
+        }
+        let refused_before = known
+            .as_ref()
+            .is_some_and(|next| next.phase == NextPhase::Refused);
+        if refused_before && !self.context.changed {
+            self.next = known;
+            return;
+        }
+        let decided = known
+            .filter(|_| !self.context.changed)
+            .map(|next| next.gates)
+            .unwrap_or_default();
+        self.judge(stage_before, candidate, &decided, refused_before);
+    }
+
+    fn judge(
+        &mut self,
+        stage_before: Option<&str>,
+        candidate: &Candidate,
+        decided: &[GateStatus],
+        refused_before: bool,
+    ) {
+        let seen = self.context.seen;
+        let case = Case {
+            versions: &seen.versions,
+            candidate: &candidate.version,
+            current: self.current.as_ref(),
+            tests: Tests {
+                object: &seen.object,
+                jobs: &seen.jobs,
+                pods: &seen.pods,
+                revision: &candidate.revision,
+                stage_before,
+                may_start: candidate.steady,
+            },
+        };
+        let (gates, test) = gate::check(self.stage, decided, &case);
+        self.test = test;
+        let name = &self.stage.name;
+        let version = &candidate.version;
+        let mut started = None;
+        let phase = if let Some(refusal) = gate::refusal(&gates) {
+            if !refused_before {
+                let why = format!("gate {}: {}", refusal.name, refusal.message);
+                self.events.push(Event::warning(
+                    Reason::GateFailed,
+                    format!("{name} refused {version}: {why}"),
+                ));
+                self.record(version.number, Outcome::Refused, &why);
+            }
+            NextPhase::Refused
+        } else if gate::open(&gates).is_some() || !candidate.steady {
+            NextPhase::Gating
+        } else {
+            self.events.push(Event::normal(
+                Reason::RollingOut,
+                format!("{name} rolls out {version}"),
+            ));
+            started = Some(time::format(self.context.now));
+            self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
+            NextPhase::RollingOut
+        };
+        self.next = Some(NextStageVersion {
+            version: version.number,
+            digest: version.digest.clone(),
+            revision: candidate.revision.clone(),
+            phase,
+            rollout_started: started,
+            gates,
+        });
+    }
+
+    fn taken_back(&self, candidate: &Candidate) -> bool {
+        self.last_rollback.as_ref().is_some_and(|rollback| {
+            rollback.version == candidate.version.number && rollback.revision == candidate.revision
+        })
+    }
+
+    /// The pods of the version that serves, if they can still be made.
+    fn serving(&self) -> Option<Revision> {
+        let current = self.current.as_ref()?;
+        let version = Version::serving(current);
+        if self.context.pods.revision(&version) == current.revision {
+            return Some(self.context.pods.make(&self.stage.name, &version));
+        }
+        self.remembered
+            .iter()
+            .find(|one| one.version() == version && one.revision == current.revision)
+            .cloned()
+    }
+
+    /// The Deployment as it should be, when it isn't.
+    fn deploy(&mut self) -> Option<Operation> {
+        let serving = self.serving();
+        let (running, before) = match &self.next {
+            Some(next) if next.phase == NextPhase::RollingOut => {
+                let version = version_of(next);
+                let made = self.context.pods.make(&self.stage.name, &version);
+                // Pods that the spec can't make any more stay as they are.
+                (Some(made).filter(|m| m.revision == next.revision)?, serving)
+            }
+            _ => match (serving, &mut self.current) {
+                (Some(serving), _) => (serving, None),
+                // The Deployment is gone, and with it what its pods were made from.
+                (None, Some(current)) if self.deployment.is_none() => {
+                    let version = Version::serving(current);
+                    let made = self.context.pods.make(&self.stage.name, &version);
+                    current.revision.clone_from(&made.revision);
+                    (made, None)
+                }
+                _ => return None,
+            },
+        };
+        let object = deployment::build(
+            &self.context.seen.object,
+            self.stage,
+            &running,
+            before.as_ref(),
+        );
+        let (object, hash) = stamp::stamp(object);
+        let applied = self
+            .deployment
+            .and_then(|d| d.annotations.get(stamp::ANNOTATION));
+        (applied != Some(&hash)).then_some(Operation::Apply(object))
+    }
+
+    fn problem(&self, revision: &str) -> Option<Problem> {
+        let (role, stage) = (super::SERVING, self.stage.name.as_str());
+        problem::of_pods(self.context.seen.pods.iter().filter(|pod| {
+            pod.label(LABEL_ROLE) == Some(role)
+                && pod.label(LABEL_STAGE) == Some(stage)
+                && pod.label(LABEL_REVISION) == Some(revision)
+        }))
+    }
+
+    fn record(&mut self, version: u32, outcome: Outcome, reason: &str) {
+        self.history.insert(
+            0,
+            HistoryEntry {
+                version,
+                stage: self.stage.name.clone(),
+                outcome,
+                at: time::format(self.context.now),
+                reason: cut(reason),
+            },
+        );
+    }
+
+    fn available(&self) -> i32 {
+        self.deployment.map_or(0, |d| d.available.max(0))
+    }
+
+    fn finish(self, operations: Vec<Operation>, candidate: Option<&Candidate>) -> StagePlan {
+        let Context { owner, pods, .. } = self.context;
+        let name = &self.stage.name;
+        let busy = self
+            .next
+            .as_ref()
+            .is_some_and(|next| next.phase == NextPhase::RollingOut);
+        // A later stage can only get pods that the spec can make.
+        let offered = self
+            .current
+            .as_ref()
+            .filter(|_| !busy)
+            .map(|current| Candidate {
+                version: Version::serving(current),
+                revision: current.revision.clone(),
+                steady: self.runs(&current.revision),
+            })
+            .filter(|one| pods.revision(&one.version) == one.revision);
+        StagePlan {
+            summary: self.summary(candidate),
+            status: StageStatus {
+                name: name.clone(),
+                replicas: self.stage.replicas,
+                ready_replicas: u32::try_from(self.available()).unwrap_or(0),
+                url: Some(names::url(owner, name)),
+                selector: Some(names::selector_text(owner, name)),
+                current: self.current,
+                next: self.next,
+                last_rollback: self.last_rollback,
+            },
+            operations,
+            history: self.history,
+            events: self.events,
+            requeue: self.requeue,
+            candidate: offered,
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether this is the version on its way in, and of the same pods.
+    fn is(&self, next: &NextStageVersion) -> bool {
+        version_of(next) == self.version && next.revision == self.revision
+    }
+}
+
+fn version_of(next: &NextStageVersion) -> Version {
+    Version {
+        number: next.version,
+        digest: next.digest.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! A rollout: it is done when all pods serve, and taken back when they don't in time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millwright_crds::model_deployment::{
+    CurrentStageVersion, NextPhase, NextStageVersion, Outcome, Rollback,
+};
+
+use super::{Candidate, Pass, version_of};
+use crate::{Event, Reason, model_deployment::text::cut, time};
+
+/// How far a rollout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// All pods are new and serve.
+    Done,
+    /// The spec asks for something else by now.
+    Withdrawn,
+    /// Not yet, and so much time is left.
+    Waiting(Duration),
+    /// Not yet, and the time is over.
+    Late,
+    /// When it started can't be read.
+    Unknown,
+}
+
+/// What became of a rollout. What is done is done, even if it is late or the spec has changed.
+fn follow(
+    done: bool,
+    asked_for: bool,
+    started: Option<Timestamp>,
+    limit: Duration,
+    now: Timestamp,
+) -> Progress {
+    if done {
+        return Progress::Done;
+    }
+    if !asked_for {
+        return Progress::Withdrawn;
+    }
+    let Some(started) = started else {
+        return Progress::Unknown;
+    };
+    match limit.checked_sub(time::between(started, now)) {
+        Some(left) if !left.is_zero() => Progress::Waiting(left),
+        _ => Progress::Late,
+    }
+}
+
+impl Pass<'_> {
+    /// What became of the version that is being rolled out.
+    pub(super) fn follow_rollout(&mut self, candidate: Option<&Candidate>) {
+        let Some(next) = self.next.clone() else {
+            return;
+        };
+        if next.phase != NextPhase::RollingOut {
+            return;
+        }
+        let version = version_of(&next);
+        let spec = &self.context.seen.object.spec;
+        let asked_for = self.context.pods.revision(&version) == next.revision
+            && spec
+                .model
+                .version
+                .is_none_or(|number| number == next.version);
+        let progress = follow(
+            self.runs(&next.revision),
+            asked_for,
+            next.rollout_started.as_deref().and_then(time::parse),
+            self.stage.rollback.on_unavailable.as_std(),
+            self.context.now,
+        );
+        match progress {
+            Progress::Done => self.promote(&next),
+            Progress::Withdrawn => {
+                let what = format!(
+                    "{}: the rollout of {version} ends, because the spec asks for something else",
+                    self.stage.name
+                );
+                self.events.push(Event::normal(Reason::RollingOut, what));
+                self.next = None;
+            }
+            Progress::Waiting(left) => self.requeue = Some(left),
+            Progress::Late if self.serving().is_some() => self.take_back(&next),
+            Progress::Late => {
+                // Nothing to return to: it goes on trying, and another version may replace it.
+                let replaced = candidate.is_some_and(|one| !one.is(&next));
+                if self.current.is_none() && replaced {
+                    self.next = None;
+                } else {
+                    self.stuck = true;
+                }
+            }
+            Progress::Unknown => {
+                if let Some(next) = &mut self.next {
+                    next.rollout_started = Some(time::format(self.context.now));
+                }
+                self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
+            }
+        }
+    }
+
+    fn promote(&mut self, next: &NextStageVersion) {
+        let gates: Vec<String> = next
+            .gates
+            .iter()
+            .map(|gate| format!("{}: {}", gate.name, gate.message))
+            .collect();
+        let why = if gates.is_empty() {
+            "all its pods serve; the stage has no gates".to_owned()
+        } else {
+            format!("all its pods serve; {}", gates.join("; "))
+        };
+        self.record(next.version, Outcome::Promoted, &why);
+        self.events.push(Event::normal(
+            Reason::Promoted,
+            format!("{} serves v{}", self.stage.name, next.version),
+        ));
+        self.current = Some(CurrentStageVersion {
+            version: next.version,
+            digest: next.digest.clone(),
+            since: time::format(self.context.now),
+            revision: next.revision.clone(),
+        });
+        self.next = None;
+        self.last_rollback = None;
+    }
+
+    fn take_back(&mut self, next: &NextStageVersion) {
+        let problem = self.problem(&next.revision);
+        let why = match &problem {
+            Some(problem) => problem.message.clone(),
+            None => "its pods are not ready, though nothing is known to be wrong with them".into(),
+        };
+        let again = self
+            .current
+            .as_ref()
+            .map_or_else(String::new, |c| format!("; v{} serves on", c.version));
+        let message = cut(&format!(
+            "v{} did not serve with all its pods within {}: {why}{again}",
+            next.version, self.stage.rollback.on_unavailable
+        ));
+        self.record(next.version, Outcome::RolledBack, &message);
+        self.events.push(Event::warning(
+            Reason::RolledBack,
+            format!("{}: {message}", self.stage.name),
+        ));
+        self.last_rollback = Some(Rollback {
+            version: next.version,
+            revision: next.revision.clone(),
+            reason: problem
+                .map_or(Reason::Unavailable, |problem| problem.reason)
+                .as_str()
+                .into(),
+            message,
+            at: time::format(self.context.now),
+        });
+        self.next = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_a_rollout() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let limit = Duration::from_secs(120);
+        let left = |seconds| Progress::Waiting(Duration::from_secs(seconds));
+        for (done, asked_for, started, now, expected) in [
+            (false, true, Some(0), 0, left(120)),
+            (false, true, Some(0), 119, left(1)),
+            (false, true, Some(0), 120, Progress::Late),
+            (true, true, Some(0), 500, Progress::Done),
+            (true, false, Some(0), 500, Progress::Done),
+            (false, false, Some(0), 500, Progress::Withdrawn),
+            (false, true, None, 500, Progress::Unknown),
+            // A clock that went back.
+            (false, true, Some(1_000), 0, left(120)),
+        ] {
+            let found = follow(done, asked_for, started.map(at), limit, at(now));
+            assert_eq!(found, expected, "{done} {asked_for} {started:?} {now}");
+        }
+    }
+}
