@@ -59,10 +59,10 @@ impl World {
     /// Everything goes well until nothing is left to do.
     pub fn settle(&mut self) {
         for _ in 0..50 {
-            let before = self.seen.object.status.clone();
-            let plan = self.step();
             self.roll(true);
             self.end_tests(true);
+            let before = self.seen.object.status.clone();
+            let plan = self.step();
             if plan.operations.is_empty() && before == self.seen.object.status {
                 return;
             }

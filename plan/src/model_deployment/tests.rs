@@ -141,7 +141,9 @@ fn a_worse_version_is_refused_with_both_values() {
     assert_eq!(history(&world).len(), entries);
 
     // A bound that lets it in.
-    world.edit(|seen| seen.object.spec.stages[1].gates.remove(0));
+    world.edit(|seen| {
+        seen.object.spec.stages[1].gates.remove(0);
+    });
     world.settle();
     assert_eq!(world.serves("production"), Some(2));
 }

@@ -92,7 +92,7 @@ pub(super) fn overall(stages: &[Summary], paused: bool, missing: Option<&Missing
 fn message(stages: &[Summary], paused: bool, missing: Option<&Missing>) -> String {
     let mut order: Vec<&Summary> = stages.iter().collect();
     // Stable: equally bad ones stay in the order of the spec.
-    order.sort_by(|a, b| b.standing.cmp(&a.standing));
+    order.sort_by_key(|one| std::cmp::Reverse(one.standing));
     let paused = paused.then(|| "spec.paused is true: no version enters a stage".to_owned());
     missing
         .map(|missing| missing.message.clone())

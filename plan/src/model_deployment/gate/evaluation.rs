@@ -378,7 +378,7 @@ mod tests {
             number: 2,
             digest: fixtures::digest(2),
         };
-        let case = |versions| {
+        let case = |versions: &[millwright_crds::ModelVersion]| {
             judge(
                 &gate("mae", Some(12.0), None),
                 &Case {
