@@ -46,7 +46,7 @@ pub(crate) async fn run(layout: &Layout, command: &[OsString]) -> Result<i32, Fa
         let variables = [
             (contract::ENV_MODEL_DIR, model_dir.into_os_string()),
             (contract::ENV_OUTPUT_DIR, output.clone().into_os_string()),
-            ("MILLWRIGHT_INPUT_DATA", data.into_os_string()),
+            (&contract::env_input("data"), data.into_os_string()),
         ];
         let grace = Duration::from_secs(task.grace_seconds);
         let ended = match supervisor.run(command, &variables, grace).await {
@@ -74,7 +74,7 @@ pub(crate) async fn run(layout: &Layout, command: &[OsString]) -> Result<i32, Fa
     let request = EvaluationRequest {
         report,
         predictions,
-        timeout_seconds: HANDOVER.as_secs(),
+        timeout_seconds: handover::time_to_answer(HANDOVER.as_secs()),
     };
     let stored: EvaluationReport = handover::ask(
         &layout.path(contract::SOCKET),

@@ -50,7 +50,7 @@ pub(crate) async fn run(layout: &Layout, command: &[OsString]) -> Result<i32, Fa
     let_others_read(&layout.path(contract::TRAINING_ROWS));
     tracing::info!("the command ended well: publishing");
     let request = PublishRequest {
-        timeout_seconds: task.publish_timeout_seconds,
+        timeout_seconds: handover::time_to_answer(task.publish_timeout_seconds),
     };
     let result: AttemptResult = handover::ask(
         &layout.path(contract::SOCKET),

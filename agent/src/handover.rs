@@ -24,7 +24,7 @@ const ANSWER: usize = 1 << 16;
 /// Publish the output folder.
 #[derive(Serialize, Deserialize, Debug)]
 pub(crate) struct PublishRequest {
-    /// Seconds after which nobody waits for the answer any more.
+    /// Seconds after which the sidecar gives up.
     pub timeout_seconds: u64,
 }
 
@@ -35,8 +35,14 @@ pub(crate) struct EvaluationRequest {
     pub report: EvaluationReport,
     /// The candidate's predictions as CSV, if it wrote any.
     pub predictions: Option<PathBuf>,
-    /// Seconds after which nobody waits for the answer any more.
+    /// Seconds after which the sidecar gives up.
     pub timeout_seconds: u64,
+}
+
+/// Seconds that the sidecar gets when its answer is waited for this long: a little less, so that
+/// what it says of its trouble still arrives.
+pub(crate) fn time_to_answer(timeout_seconds: u64) -> u64 {
+    timeout_seconds.saturating_sub((timeout_seconds / 10).clamp(1, 5))
 }
 
 /// Why there is no answer.

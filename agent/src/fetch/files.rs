@@ -33,10 +33,9 @@ pub(super) async fn fetch(
     digest: &str,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let patience = Patience::default();
     let failed =
         |error: StoreError| Failure::unavailable(format!("{} ({digest}): {error}", item.what));
-    let manifest = with_retry(patience, || store.manifest(digest))
+    let manifest = with_retry(Patience::default(), || store.manifest(digest))
         .await
         .map_err(failed)?;
     let folder = layout.path(&item.path);
@@ -49,7 +48,7 @@ pub(super) async fn fetch(
     let kept: Vec<bool> = stream::iter(&manifest.files)
         .map(|entry| {
             let folder = &folder;
-            with_retry(patience, move || file(store, folder, entry))
+            with_retry(Patience::default(), move || file(store, folder, entry))
         })
         .buffer_unordered(PARALLEL)
         .try_collect()

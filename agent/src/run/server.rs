@@ -69,7 +69,8 @@ pub(super) async fn serve(
             socket.display()
         ))
     })?;
-    tracing::info!("ready on {} and port {port}", socket.display());
+    let address = tcp.local_addr().map_err(Failure::unavailable)?;
+    tracing::info!("ready on {} and {address}", socket.display());
 
     let stop = CancellationToken::new();
     let waiting = async {

@@ -10,7 +10,7 @@ mod message;
 mod source;
 mod versions;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use drift::profile::Profile;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -57,13 +57,8 @@ pub(crate) async fn run(layout: &Layout) -> Result<(), Failure> {
     let task: SyncTask = environment::task()?;
     let namespace = environment::namespace()?;
     let store = environment::store()?;
-    let temporary = layout.path("/tmp");
-    fs::create_dir_all(&temporary).map_err(Failure::unavailable)?;
-    let scratch = tempfile::tempdir_in(&temporary).map_err(|error| {
-        Failure::unavailable(format!("a folder in /tmp can't be made: {error}"))
-    })?;
-
-    let found = source::files(&task, layout, scratch.path()).await?;
+    // The folder with downloads goes when the sync ends.
+    let (found, _downloads) = source::files(&task, layout).await?;
     tracing::info!("{}: {} files", task.source.uri, found.len());
     let files = inspect(found, &task.format).await?;
     let shape = table::merge(files.iter().map(|f| (f.entry.path.as_str(), &f.shape)))
@@ -156,16 +151,19 @@ async fn inspect(files: Vec<LocalFile>, format: &Format) -> Result<Vec<SourceFil
 
 /// Puts the bytes that are not there yet into the store, then the manifest. Returns the digest.
 async fn copy(store: &Store, files: &[SourceFile], manifest: &Manifest) -> Result<String, Failure> {
-    let patience = Patience::default();
     let written: Vec<bool> = stream::iter(files)
-        .map(|file| with_retry(patience, || store.put_blob(&file.file, &file.entry)))
+        .map(|file| {
+            with_retry(Patience::default(), || {
+                store.put_blob(&file.file, &file.entry)
+            })
+        })
         .buffer_unordered(PARALLEL)
         .try_collect()
         .await
         .map_err(Failure::unavailable)?;
     let new = written.iter().filter(|new| **new).count();
     tracing::info!("{new} of {} files are new in the store", files.len());
-    with_retry(patience, || store.put_manifest(manifest))
+    with_retry(Patience::default(), || store.put_manifest(manifest))
         .await
         .map_err(Failure::unavailable)
 }
@@ -179,8 +177,7 @@ async fn describe(
     format: &Format,
     shape: &Shape,
 ) -> Result<Vec<SourceFile>, Failure> {
-    let patience = Patience::default();
-    let known = with_retry(patience, || store.get(key))
+    let known = with_retry(Patience::default(), || store.get(key))
         .await
         .map_err(Failure::unavailable)?;
     if known
@@ -203,7 +200,7 @@ async fn describe(
         .map_err(Failure::unavailable)?
         .map_err(Failure::unavailable)?;
     tracing::info!("profile: {} bytes", bytes.len());
-    with_retry(patience, || store.put(key, bytes.clone()))
+    with_retry(Patience::default(), || store.put(key, bytes.clone()))
         .await
         .map_err(Failure::unavailable)?;
     Ok(files)

@@ -1,8 +1,9 @@
 //! The files of a source, on this pod's disk.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use millwright_crds::wire::sync::SyncTask;
+use tempfile::TempDir;
 
 use super::{globs::Globs, http};
 use crate::{
@@ -11,30 +12,39 @@ use crate::{
     files::{LocalFile, file_name, walk},
 };
 
-/// Lists the files of the task's source, sorted by path. Those behind HTTP are downloaded into
-/// `scratch`, because Parquet is not read from front to back.
+/// Lists the files of the task's source, sorted by path. Those behind HTTP are downloaded, because
+/// Parquet is not read from front to back, into a folder in `/tmp` that lives as long as what is
+/// returned beside the files.
 ///
 /// # Errors
 /// Names the source and what is wrong with it; a source without files is an error.
 pub(super) async fn files(
     task: &SyncTask,
     layout: &Layout,
-    scratch: &Path,
-) -> Result<Vec<LocalFile>, Failure> {
+) -> Result<(Vec<LocalFile>, Option<TempDir>), Failure> {
     let source = &task.source;
     let uri = &source.uri;
     let globs = Globs::of(source)?;
-    let files = if uri.starts_with("pvc://") {
+    let (files, downloads) = if uri.starts_with("pvc://") {
         let mount = task.mount.as_ref().ok_or_else(|| {
             Failure::usage(format!("the task says nowhere that {uri} is mounted"))
         })?;
         let folder = layout.path(mount);
         let uri = uri.clone();
-        tokio::task::spawn_blocking(move || claim(&folder, &globs, &uri))
+        let found = tokio::task::spawn_blocking(move || claim(&folder, &globs, &uri))
             .await
-            .map_err(Failure::unavailable)??
+            .map_err(Failure::unavailable)??;
+        (found, None)
     } else {
-        http::download(uri, &source.include, |path| globs.spare(path), scratch).await?
+        let temporary = layout.path("/tmp");
+        let scratch = fs::create_dir_all(&temporary)
+            .and_then(|()| tempfile::tempdir_in(&temporary))
+            .map_err(|error| {
+                Failure::unavailable(format!("a folder in /tmp can't be made: {error}"))
+            })?;
+        let spare = |path: &str| globs.spare(path);
+        let found = http::download(uri, &source.include, spare, scratch.path()).await?;
+        (found, Some(scratch))
     };
     if files.is_empty() {
         return Err(Failure::unavailable(format!(
@@ -51,7 +61,7 @@ pub(super) async fn files(
             }
         )));
     }
-    Ok(files)
+    Ok((files, downloads))
 }
 
 fn claim(folder: &Path, globs: &Globs, uri: &str) -> Result<Vec<LocalFile>, Failure> {

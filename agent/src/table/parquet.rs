@@ -3,11 +3,13 @@
 use std::{fs::File, path::Path};
 
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use arrow::{
-    array::{Array, ArrayRef, AsArray},
-    compute::{can_cast_types, cast},
-    datatypes::{DataType, Float64Type, Int64Type, SchemaRef, TimeUnit},
+use arrow_array::{
+    Array, ArrayRef,
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
 };
+use arrow_cast::{can_cast_types, cast};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use millwright_crds::dataset::ColumnType;
 
 use super::{
