@@ -11,8 +11,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$repository"
 
+# The whole workspace is selected in each suite, because a selection of packages would have other
+# features of the dependencies and compile those once more.
 suite_units() {
-  cargo test --release --locked --workspace --exclude millwright-e2e
+  cargo test --release --locked --workspace
 }
 
 suite_example() {
@@ -25,12 +27,12 @@ suite_cluster() {
 
 suite_plane() {
   cluster_programs
-  cargo test --release --locked --package millwright-e2e --test control_plane
+  cargo test --release --locked --workspace --features millwright-e2e/clusters --test control_plane
 }
 
 suite_node() {
   cluster_programs
-  cargo test --release --locked --package millwright-e2e --test node
+  cargo test --release --locked --workspace --features millwright-e2e/clusters --test node
 }
 
 cluster_programs() {

@@ -21,7 +21,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// A CRD as JSON, with what the derive can't say:
 /// - no `nullable`: an absent field is absent, and `null` is pruned before it reaches us;
 /// - no number formats that Kubernetes doesn't know;
-/// - the default of `status`, so that a new object never reads as finished before the first pass.
+/// - the default of `status`, so that a new object never reads as finished before the first pass;
+/// - a spec that is immutable in its own kind may be changed where it is another kind's template.
 pub fn polished(crd: &CustomResourceDefinition) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(crd)?;
     if let Some(versions) = value
@@ -31,6 +32,11 @@ pub fn polished(crd: &CustomResourceDefinition) -> serde_json::Result<Value> {
         for version in versions {
             if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
                 polish_schema(schema);
+                if let Some(template) =
+                    schema.pointer_mut("/properties/spec/properties/template/properties/spec")
+                {
+                    drop_transition_rules(template);
+                }
                 if let Some(status) = schema.pointer_mut("/properties/status") {
                     set(
                         status,
@@ -47,6 +53,14 @@ pub fn polished(crd: &CustomResourceDefinition) -> serde_json::Result<Value> {
 fn set(value: &mut Value, key: &str, to: Value) {
     if let Some(object) = value.as_object_mut() {
         object.insert(key.into(), to);
+    }
+}
+
+/// Removes the rules that compare a value with what it was before.
+fn drop_transition_rules(schema: &mut Value) {
+    if let Some(Value::Array(rules)) = schema.get_mut("x-kubernetes-validations") {
+        let compares = |rule: &Value| rule["rule"].as_str().is_some_and(|r| r.contains("oldSelf"));
+        rules.retain(|rule| !compares(rule));
     }
 }
 
@@ -149,6 +163,19 @@ mod tests {
             if path.contains(".spec") && schema.get("type") == Some(&json!("string")) {
                 let bounded = schema.get("maxLength").is_some() || schema.get("enum").is_some();
                 assert!(bounded, "{path} has no maxLength");
+            }
+        });
+    }
+
+    #[test]
+    fn only_a_kinds_own_spec_is_immutable() {
+        each_schema(|path, schema| {
+            let rules = schema.get("x-kubernetes-validations").map(Value::to_string);
+            if path.matches('.').count() > 1 {
+                assert!(
+                    !rules.unwrap_or_default().contains("oldSelf"),
+                    "{path} can't be changed"
+                );
             }
         });
     }

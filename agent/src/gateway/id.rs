@@ -33,6 +33,10 @@ pub(super) struct Identified {
 /// one. `None` when the body is no JSON object, its `id` is no text, or the system gives no random
 /// bits: it must be sent as it is.
 pub(super) fn identify(body: &Bytes) -> Option<Identified> {
+    // A derived struct also reads an array of its fields.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let head: Head<'_> = serde_json::from_slice(body).ok()?;
     let Some(raw) = head.id else {
         let id = random()?;

@@ -167,7 +167,7 @@ impl Monitor {
     /// Lets predictions wait for their labels.
     fn wait(&self, state: &mut State, inference: &Inference<'_>, window: u64, column: Column<'_>) {
         if inference.id.len() > MAX_ID_BYTES {
-            return self.metrics.skipped("id");
+            return self.metrics.forgotten(Forgotten::Id, column.len());
         }
         let classes = &mut state.classes;
         let predictions = match (self.task.task, column) {
@@ -313,7 +313,7 @@ fn observe(builder: &mut LiveBuilder, name: &str, column: &Column<'_>) -> bool {
             (builder.observe_categorical(name, texts), nulls)
         }
         (Some(_), Column::Missing(rows)) => (Ok(()), *rows),
-        (Some(_), Column::Texts(_)) | (_, _) => return false,
+        _ => return false,
     };
     counted
         .and_then(|()| builder.observe_nulls(name, nulls as u64))

@@ -35,6 +35,8 @@ pub(super) enum Forgotten {
     Window,
     /// A later request had the same id.
     Replaced,
+    /// The id was too long to be kept.
+    Id,
 }
 
 impl Forgotten {
@@ -45,6 +47,7 @@ impl Forgotten {
             Self::Horizon => "horizon",
             Self::Window => "window",
             Self::Replaced => "replaced",
+            Self::Id => "id",
         }
     }
 }

@@ -21,7 +21,8 @@ use super::{
     upstream::{Failure, Upstream},
 };
 
-/// The id of an inference, for feedback. A response without it was not recorded.
+/// The id of an inference, for feedback. A response without it was not recorded, or its id has
+/// characters that a header can't have.
 const HEADER_ID: HeaderName = HeaderName::from_static("x-millwright-id");
 /// Number of the model's version that answered.
 const HEADER_VERSION: HeaderName = HeaderName::from_static("x-millwright-version");

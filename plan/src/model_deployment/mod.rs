@@ -36,6 +36,8 @@ mod names;
 mod observed;
 mod pod;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod revision;
 mod service;
 #[cfg(test)]

@@ -1,0 +1,52 @@
+//! Where things are on this machine.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::command::Command;
+
+/// The repository.
+pub fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// The directory of all that is built, cached or run: `$MILLWRIGHT_HOME`, by default
+/// `~/.cache/millwright`.
+pub fn home() -> PathBuf {
+    let default = || {
+        let user = env::home_dir().unwrap_or_else(env::temp_dir);
+        user.join(".cache/millwright")
+    };
+    env::var_os("MILLWRIGHT_HOME").map_or_else(default, PathBuf::from)
+}
+
+/// A program that `hack/tools.sh` builds.
+pub fn tool(name: &str) -> PathBuf {
+    home().join("bin").join(name)
+}
+
+/// Builds a program of this workspace, unless it is current, and says where it is.
+///
+/// # Errors
+/// When it can't be built; the message has cargo's.
+pub async fn program(name: &str) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // The whole workspace is selected, as when its tests are built: a selection of packages would
+    // have other features and compile the dependencies anew.
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--quiet", "--workspace"])
+        .args(["--bin", name, "--message-format", "json-render-diagnostics"])
+        .directory(repository())
+        .output()
+        .await?;
+    output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("the workspace has no program {name}"))
+}

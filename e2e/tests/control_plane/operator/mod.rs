@@ -1,0 +1,87 @@
+//! The operator against an API server; the tests play the kubelet.
+
+mod cost;
+mod data;
+mod deletion;
+mod runs;
+mod specs;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use kube::{Resource, ResourceExt, core::object::HasStatus};
+use millwright_crds::{TrainingJob, TrainingJobStatus, training_job::TrainingJobPhase};
+use millwright_e2e::{
+    scene::{Kind, Scene},
+    suite::Test,
+};
+
+use crate::world::World;
+
+/// Longest time until the operator has acted.
+const SOON: Duration = Duration::from_secs(30);
+
+/// The operator's tests.
+pub fn tests() -> Vec<Test<World>> {
+    macro_rules! test {
+        ($module:ident::$name:ident) => {
+            Test::new(
+                concat!("operator::", stringify!($module), "::", stringify!($name)),
+                |world: Arc<World>| async move { $module::$name(&world).await },
+            )
+        };
+    }
+    vec![
+        test!(specs::a_misspelt_field_is_named),
+        test!(specs::an_unknown_parameter_is_named),
+        test!(specs::one_bad_object_does_not_stop_others),
+        test!(data::a_run_waits_for_its_data),
+        test!(runs::suspend_stops_and_resumes),
+        test!(runs::a_failure_is_tried_again),
+        test!(runs::an_eviction_is_no_failure),
+        test!(cost::a_run_costs_few_writes),
+        test!(cost::idle_objects_cost_nothing),
+        test!(deletion::a_namespace_goes_with_all_in_it),
+    ]
+}
+
+/// A run of one container that registers a model, with these changes of its spec.
+fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+    let mut manifest = serde_json::json!({
+        "apiVersion": "millwright.dev/v1alpha1", "kind": "TrainingJob",
+        "metadata": {"name": name},
+        "spec": {
+            "model": "delay",
+            "template": {"spec": {"containers": [
+                {"name": "trainer", "image": "example/trainer:1", "command": ["train"]},
+            ]}},
+        },
+    });
+    json_patch::merge(&mut manifest["spec"], spec);
+    manifest
+}
+
+/// Waits until a run's status has this phase.
+async fn phase(scene: &Scene, name: &str, phase: TrainingJobPhase) -> Result<TrainingJobStatus> {
+    let what = format!("the run is {phase:?}");
+    status::<TrainingJob>(scene, name, &what, |status| status.phase == phase).await
+}
+
+/// Waits until the status of an object is as it should be.
+async fn status<K>(
+    scene: &Scene,
+    name: &str,
+    what: &str,
+    is_right: impl Fn(&K::Status) -> bool,
+) -> Result<K::Status>
+where
+    K: Kind + HasStatus<Status: Clone>,
+{
+    let look = |object: &K| object.status().filter(|status| is_right(status)).cloned();
+    scene.wait(name, what, SOON, look).await
+}
+
+/// UID of an object that was stored.
+async fn uid<K: Kind + Resource>(scene: &Scene, name: &str) -> Result<String> {
+    scene.get::<K>(name).await?.uid().context("no UID")
+}
