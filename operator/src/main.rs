@@ -102,7 +102,11 @@ async fn main() -> anyhow::Result<()> {
         tokio::join!(
             controller::run::<Datasets>(c.clone(), stores.datasets.clone(), datasets_out),
             controller::run::<TrainingJobs>(c.clone(), stores.training_jobs.clone(), runs_out),
-            controller::run::<ModelVersions>(c.clone(), stores.model_versions.clone(), versions_out),
+            controller::run::<ModelVersions>(
+                c.clone(),
+                stores.model_versions.clone(),
+                versions_out
+            ),
             controller::run::<ModelDeployments>(
                 c.clone(),
                 stores.model_deployments.clone(),

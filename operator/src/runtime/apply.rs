@@ -179,7 +179,9 @@ fn ours(object: &Object, found: &DynamicObject, what: &str) -> Result<(), ApplyE
     if labels.get(LABEL_OWNER).map(String::as_str) == object.owner() {
         return Ok(());
     }
-    let owner = labels.get(LABEL_NAME).map_or("somebody else", String::as_str);
+    let owner = labels
+        .get(LABEL_NAME)
+        .map_or("somebody else", String::as_str);
     Err(ApplyError::Conflict(format!(
         "{what}: there is one already and it belongs to {owner}: rename one of the two"
     )))
@@ -194,7 +196,11 @@ async fn patch(
     let what = format!("apply {} {}", object.resource.kind, object.name);
     let api = api(context, object);
     let key = (object.namespace.clone(), object.name.clone());
-    if context.stores.resource_version(&object.resource.kind, &key).is_none() {
+    if context
+        .stores
+        .resource_version(&object.resource.kind, &key)
+        .is_none()
+    {
         // An apply takes over whatever has the name: look first whose it is.
         let found = api.get_opt(&object.name).await;
         if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, error))? {
@@ -202,7 +208,9 @@ async fn patch(
         }
     }
     let params = PatchParams::apply(controller).force().validation_strict();
-    let result = api.patch(&object.name, &params, &Patch::Apply(&object.body)).await;
+    let result = api
+        .patch(&object.name, &params, &Patch::Apply(&object.body))
+        .await;
     let applied = result.map_err(|error| ApplyError::from_kube(&what, error))?;
     wrote(context, owner, object, &applied);
     Ok(())

@@ -36,8 +36,6 @@ mod names;
 mod observed;
 mod pod;
 mod problem;
-#[cfg(test)]
-mod properties;
 mod revision;
 mod service;
 #[cfg(test)]
