@@ -14,7 +14,7 @@ pub fn format(time: Timestamp) -> String {
     whole(time).to_string()
 }
 
-/// Reads what [`format`] wrote; `None` for anything else.
+/// Reads what [`format()`] wrote; `None` for anything else.
 pub fn parse(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }

@@ -20,7 +20,7 @@
 //! - predictions that wait: 8 bytes per row (16 for classes, whose names share memory), at most
 //!   `maxPending` rows, and about 200 bytes and the id per request, at most as many requests.
 //!
-//! [`lifecycle`] tells how a pod ends without a dropped request.
+//! `lifecycle` tells how a pod ends without a dropped request.
 
 mod admin;
 mod body;

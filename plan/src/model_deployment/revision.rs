@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::target::Version;
 
-/// Annotation with a list of [`Revision`]s as JSON: what the Deployment's template is, and what to
+/// Annotation with a list of revisions as JSON: what the Deployment's template is, and what to
 /// return to while that is being rolled out.
 pub const ANNOTATION: &str = "millwright.dev/revisions";
 
