@@ -36,6 +36,8 @@ main() {
 
   step "data: the flights of January and February 2013"
   apply 01-data.yaml
+  kubectl --namespace "$namespace" wait job/flights-winter --for=condition=Complete \
+    --timeout="${patience}s" >/dev/null || failed job/flights-winter
   apply 02-dataset.yaml
   ready dataset/flights
   step "a first model, trained and evaluated"
@@ -105,8 +107,12 @@ failed() {
 
 follow_replay() {
   local end=$((SECONDS + 2 * patience))
-  until kubectl --namespace "$namespace" logs job/flights-replay --follow 2>/dev/null | sed 's/^/        /' >&2 &&
-    [[ -n $(outcome) ]]; do
+  # The log begins when the image is there and the pod runs.
+  until kubectl --namespace "$namespace" logs job/flights-replay --follow 2>/dev/null | sed -u 's/^/        /' >&2; do
+    ((SECONDS > end)) && die "the client did not start within $((2 * patience)) s: kubectl -n $namespace describe job/flights-replay"
+    sleep 1
+  done
+  until [[ -n $(outcome) ]]; do
     ((SECONDS > end)) && die "the client did not end within $((2 * patience)) s: kubectl -n $namespace describe job/flights-replay"
     sleep 1
   done

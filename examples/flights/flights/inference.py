@@ -4,8 +4,10 @@ import json
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 
 from flights import schema
+from flights.waiting import until
 from flights.weeks import Row
 
 TIMEOUT_SECONDS = 30
@@ -13,8 +15,21 @@ ATTEMPTS = 3
 SECONDS_BETWEEN_ATTEMPTS = 1
 
 
+VERSION_HEADER = "x-millwright-version"
+"""Number of the model's version that answered, said by the gateway."""
+
+
 class Unanswered(Exception):
     """A request that failed on every attempt."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predictions in the order of the rows, and where to send their labels."""
+
+    request_id: str
+    predictions: list[float]
+    version: int | None
 
 
 def tensors(rows: list[Row]) -> list[dict]:
@@ -43,9 +58,24 @@ class Client:
     def __init__(self, url: str, admin_url: str | None = None):
         self.url, self.admin_url, self.retries = url.rstrip("/"), (admin_url or "").rstrip("/"), 0
 
-    def predict(self, request_id: str, rows: list[Row]) -> list[float]:
-        """Predictions in the order of the rows."""
-        answer = self._post(
+    def predict_by(self, version: int, request_id: str, rows: list[Row], seconds: float) -> Answer:
+        """As `predict`, answered by this version.
+
+        For a second after a stage has its new pods, connections still reach the old ones. What those
+        answer counts for no version any more, so it is asked again, under another id."""
+        tries = 0
+
+        def ask() -> Answer | None:
+            nonlocal tries
+            answer = self.predict(f"{request_id}.{tries}" if tries else request_id, rows)
+            tries += 1
+            return answer if answer.version == version else None
+
+        return until(ask, f"{self.url} to answer with v{version}", seconds)
+
+    def predict(self, request_id: str, rows: list[Row]) -> Answer:
+        """One request."""
+        answer, version = self._post(
             f"{self.url}/v2/models/{schema.MODEL_NAME}/infer",
             {"id": request_id, "inputs": tensors(rows)},
         )
@@ -53,11 +83,11 @@ class Client:
         predictions = outputs[0].get("data", []) if outputs else []
         if len(predictions) != len(rows):
             raise Unanswered(f"{self.url} answered {len(predictions)} predictions to {len(rows)} rows ({request_id})")
-        return predictions
+        return Answer(request_id, predictions, int(version) if version else None)
 
     def feedback(self, request_id: str, values: list[float]) -> None:
         """The true values for the rows of an earlier request, in their order."""
-        answer = self._post(
+        answer, _ = self._post(
             f"{self.admin_url}/v2/models/{schema.MODEL_NAME}/feedback",
             {"id": request_id, "labels": values},
         )
@@ -68,7 +98,8 @@ class Client:
                 "it no longer knows the others; see monitoring.feedback.horizon and maxPending"
             )
 
-    def _post(self, url: str, body: dict) -> dict:
+    def _post(self, url: str, body: dict) -> tuple[dict, str | None]:
+        """The answer, and the version that it is from."""
         data = json.dumps(body).encode()
         problem = ""
         for attempt in range(ATTEMPTS):
@@ -78,7 +109,7 @@ class Client:
             request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-                    return json.loads(answer.read() or b"{}")
+                    return json.loads(answer.read() or b"{}"), answer.headers.get(VERSION_HEADER)
             except urllib.error.HTTPError as error:
                 text = error.read().decode(errors="replace").strip()
                 problem = f"HTTP {error.code}: {text[-300:]}"

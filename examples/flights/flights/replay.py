@@ -59,24 +59,24 @@ class Replay:
             (f"{self.run}-{week.name}-{at // BATCH:03}", week.rows[at : at + BATCH])
             for at in range(0, len(week.rows), BATCH)
         ]
-        errors = [self.send(request_id, rows) for request_id, rows in batches]
+        sent = [self.send(request_id, rows, version) for request_id, rows in batches]
         data = self.loop.dataset_version()
         if self.args.feeds:
             data, _ = self.loop.feed(self.args.weeks, self.args.feed, week.name)
         if self.args.labels:
-            for request_id, rows in batches:
-                for client in (self.production, self.baseline):
-                    client.feedback(request_id, inference.labels(rows))
+            for (_, rows), (old, new) in zip(batches, sent, strict=True):
+                for client, answer in ((self.production, new), (self.baseline, old)):
+                    client.feedback(answer.request_id, inference.labels(rows))
         for check in ("drift", "quality") if self.args.labels else ("drift",):
             if before[check] is not None:
                 policy = self.loop.wait_for_evaluation(check, version, before[check].evaluations)
 
-        count = len(week.rows)
+        true = inference.labels(week.rows)
         result = WeekResult(
             week.name,
-            count,
-            sum(o for o, _ in errors) / count,
-            sum(p for _, p in errors) / count,
+            len(true),
+            mean_absolute_error([answer for answer, _ in sent], true),
+            mean_absolute_error([answer for _, answer in sent], true),
             version,
             data,
             status.trigger(policy, "quality"),
@@ -90,15 +90,15 @@ class Replay:
         self.story.retrainings.append((week.name, retraining))
         return retraining.version if retraining.promoted and retraining.version else version
 
-    def send(self, request_id: str, rows: list[weeks.Row]) -> tuple[float, float]:
-        """One batch to both models; the sums of their absolute errors."""
-        true = inference.labels(rows)
-        old, new = (client.predict(request_id, rows) for client in (self.baseline, self.production))
-        return absolute(old, true), absolute(new, true)
+    def send(self, request_id: str, rows: list[weeks.Row], version: int) -> tuple[inference.Answer, inference.Answer]:
+        """One batch to both models."""
+        new = self.production.predict_by(version, request_id, rows, self.loop.timeouts.serving)
+        return self.baseline.predict(request_id, rows), new
 
 
-def absolute(predicted: list[float], true: list[float]) -> float:
-    return sum(abs(p - t) for p, t in zip(predicted, true, strict=True))
+def mean_absolute_error(answers: list[inference.Answer], true: list[float]) -> float:
+    predicted = (prediction for answer in answers for prediction in answer.predictions)
+    return sum(abs(p - t) for p, t in zip(predicted, true, strict=True)) / len(true)
 
 
 def unexpected(story: Story, firings: int) -> str | None:

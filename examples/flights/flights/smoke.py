@@ -43,7 +43,7 @@ def main() -> None:
     endpoint = os.environ["MILLWRIGHT_ENDPOINT"]
     version = os.environ.get("MILLWRIGHT_VERSION", "?")
     try:
-        predictions = inference.Client(endpoint).predict(f"smoke-v{version}", rows)
+        predictions = inference.Client(endpoint).predict(f"smoke-v{version}", rows).predictions
     except inference.Unanswered as error:
         raise SystemExit(f"version {version} gave no answer: {error}") from error
     if found := problems(rows, predictions):

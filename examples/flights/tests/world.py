@@ -31,6 +31,8 @@ class World:
         self.pending: dict[str, list[float]] = {}
         self.joined: list[float] = []
         self.seen = 0
+        self.lingering = 0
+        """Requests that the pods of the old version will still answer after a promotion."""
         self.requests: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -40,21 +42,22 @@ class World:
         self.server.shutdown()
         self.server.server_close()
 
-    def infer(self, model: str, request: dict) -> dict:
-        """Predictions: 100 minutes plus the error of the model in that month."""
+    def infer(self, model: str, request: dict) -> tuple[dict, int]:
+        """Predictions, and the version that they are from: 100 minutes plus the error of the model in
+        that month."""
         weekday = next(t for t in request["inputs"] if t["name"] == "weekday")["data"]
-        version = 1 if model == "baseline" else self.production
+        old_pods = model == "production" and self.lingering > 0
+        self.lingering -= old_pods
+        version = 1 if model == "baseline" or old_pods else self.production
         # The tests' files carry the month in `weekday`: the one thing about time that is sent.
         predictions = [100 + (OLD_BIAS_FROM_MAY if month >= 5 and version == 1 else GOOD) for month in weekday]
-        if model == "production":
+        if model == "production" and not old_pods:
             self.pending[request["id"]] = predictions
             self.seen += len(predictions)
             if self.seen >= ROWS:
                 self.seen, self.evaluations["drift"] = 0, self.evaluations["drift"] + self.evaluates
-        return {
-            "id": request["id"],
-            "outputs": [{"name": "predict", "shape": [len(weekday), 1], "datatype": "FP64", "data": predictions}],
-        }
+        output = {"name": "predict", "shape": [len(weekday), 1], "datatype": "FP64", "data": predictions}
+        return {"id": request["id"], "outputs": [output]}, version
 
     def join(self, model: str, request: dict) -> dict:
         """Labels for earlier predictions."""
@@ -106,7 +109,7 @@ class World:
                 "gates": [{"name": "quality", "state": "Failed", "message": "mae 15.1 is above the limit 12"}],
             }
         elif self.firing and self.production == 1:
-            self.production, self.recent = 2, []
+            self.production, self.recent, self.lingering = 2, [], 1
             self.evaluations = {"quality": 0, "drift": 0}
         return stage
 
@@ -151,9 +154,11 @@ class World:
             def log_message(self, *_):
                 pass
 
-            def reply(self, code: int, body: object) -> None:
+            def reply(self, code: int, body: object, version: int | None = None) -> None:
                 data = json.dumps(body).encode()
                 self.send_response(code)
+                if version:
+                    self.send_header("X-Millwright-Version", str(version))
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -174,7 +179,9 @@ class World:
             def do_POST(self) -> None:
                 model, request = self.path.split("/")[1], self.body()
                 world.requests.append(request["id"])
-                answer = world.infer if self.path.endswith("/infer") else world.join
-                self.reply(200, answer(model, request))
+                if self.path.endswith("/infer"):
+                    self.reply(200, *world.infer(model, request))
+                else:
+                    self.reply(200, world.join(model, request))
 
         return Handler

@@ -95,11 +95,11 @@ fn bad_value(check: &Check, here: &Value, place: &Place) -> Result<(Value, Strin
         }
         Check::Minimum(least) => {
             let words = "should be greater than or equal to".into();
-            (number(least - 1.0, here), at, words)
+            (number(*least, -1, here), at, words)
         }
         Check::Maximum(most) => {
             let words = "should be less than or equal to".into();
-            (number(most + 1.0, here), at, words)
+            (number(*most, 1, here), at, words)
         }
         Check::MinItems(least) => {
             let few = here.as_array().into_iter().flatten().take(least - 1);
@@ -135,13 +135,13 @@ fn first(list: &Value) -> Result<Value> {
     item.cloned().context("the valid list has no element")
 }
 
-/// A number of the same type as the valid one.
-fn number(value: f64, valid: &Value) -> Value {
+/// A number on the other side of a bound, of the same type as the valid one.
+fn number(bound: f64, step: i32, valid: &Value) -> Value {
     if valid.is_f64() {
-        json!(value)
+        json!(bound + f64::from(step))
     } else {
-        // Bounds of whole numbers are far below 2^53.
-        json!(value as i64)
+        // Whole: a bound of 2^53 and one more are the same `f64`.
+        json!(bound as i64 + i64::from(step))
     }
 }
 
