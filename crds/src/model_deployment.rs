@@ -33,8 +33,6 @@ pub use status::{
     category = "millwright",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model.name"),
-    printcolumn(name = "Stages", type_ = "string", json_path = ".status.stages[*].name"),
-    printcolumn(name = "Versions", type_ = "string", json_path = ".status.stages[*].current.version"),
     printcolumn(
         name = "Message",
         type_ = "string",

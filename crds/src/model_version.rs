@@ -28,7 +28,11 @@ use crate::{
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version"),
-    printcolumn(name = "Running", type_ = "string", json_path = ".status.running[*].stage"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
+    ),
     printcolumn(name = "Bytes", type_ = "integer", json_path = ".spec.artifact.bytes", priority = 1),
     printcolumn(name = "Digest", type_ = "string", json_path = ".spec.artifact.digest", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

@@ -31,15 +31,12 @@ pub use trigger::{
     category = "millwright",
     plural = "retrainpolicies",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Triggers", type_ = "string", json_path = ".status.triggers[*].name"),
-    printcolumn(name = "States", type_ = "string", json_path = ".status.triggers[*].state"),
     printcolumn(name = "Last-Run", type_ = "string", json_path = ".status.lastRun.trainingJob"),
     printcolumn(name = "Outcome", type_ = "string", json_path = ".status.lastRun.outcome"),
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        priority = 1
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),

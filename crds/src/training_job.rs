@@ -32,16 +32,15 @@ pub use status::{
     shortname = "mwtj",
     category = "millwright",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Attempts", type_ = "integer", json_path = ".status.attempts"),
+    printcolumn(name = "Attempts", type_ = "integer", json_path = ".status.attempts", priority = 1),
     printcolumn(name = "Progress", type_ = "integer", json_path = ".status.progress.percent"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.modelVersion"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.failure.reason"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.failure.reason", priority = 1),
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
-        priority = 1
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),

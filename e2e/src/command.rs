@@ -17,10 +17,16 @@ impl Command {
     /// Runs this program.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let name = Path::new(program.as_ref()).file_name();
-        Self {
-            text: name.unwrap_or_default().to_string_lossy().into_owned(),
-            inner: tokio::process::Command::new(program),
+        let text = name.unwrap_or_default().to_string_lossy().into_owned();
+        let mut inner = tokio::process::Command::new(program);
+        // Cargo says of these tests which package they are. A cargo below would take it for a change
+        // of its environment, on which some build scripts depend, and compile most of all anew.
+        for (name, _) in std::env::vars_os() {
+            if is_of_package(&name) {
+                inner.env_remove(name);
+            }
         }
+        Self { inner, text }
     }
 
     /// Adds an argument.
@@ -77,6 +83,19 @@ impl Command {
         }
         Ok(stdout.into_owned())
     }
+}
+
+/// Whether cargo sets this variable for the package whose tests it runs.
+fn is_of_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }
 
 /// The last lines of a text.

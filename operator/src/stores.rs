@@ -11,7 +11,10 @@ use millwright_plan::{
     observed::{DeploymentState, JobState, PodState},
 };
 
-use crate::runtime::index::{self, Index, Key};
+use crate::{
+    runtime::index::{self, Index, Key},
+    watches::Writers,
+};
 
 /// A claim of ours: that it exists is all that matters.
 pub(crate) struct Claim;
@@ -38,6 +41,23 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
+    /// What these writers write.
+    pub(crate) fn new(writers: &Writers) -> Self {
+        Self {
+            datasets: writers.datasets.as_reader(),
+            training_jobs: writers.training_jobs.as_reader(),
+            models: writers.models.as_reader(),
+            model_versions: writers.model_versions.as_reader(),
+            model_deployments: writers.model_deployments.as_reader(),
+            retrain_policies: writers.retrain_policies.as_reader(),
+            jobs: Index::default(),
+            pods: Index::default(),
+            deployments: Index::default(),
+            services: Index::default(),
+            claims: Index::default(),
+        }
+    }
+
     /// The resourceVersion that the stores have of an object.
     pub(crate) fn resource_version(&self, kind: &str, key: &Key) -> Option<u64> {
         match kind {

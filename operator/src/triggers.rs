@@ -6,8 +6,9 @@ use millwright_crds::{
 };
 
 use crate::{
+    controllers::Queues,
     runtime::{context::Context, index::Owner},
-    watches::{Changed, Queues},
+    watches::Changed,
 };
 
 /// A Dataset: itself, and the runs that wait for a version.

@@ -27,10 +27,10 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    controllers::Queues,
     runtime::{
         context::Context,
         index::{Index, Key, Owner},
-        queue::Queue,
         streams::{self, Change},
     },
     triggers,
@@ -45,16 +45,6 @@ pub(crate) struct Writers {
     pub(crate) model_versions: Writer<ModelVersion>,
     pub(crate) model_deployments: Writer<ModelDeployment>,
     pub(crate) retrain_policies: Writer<RetrainPolicy>,
-}
-
-/// The queues of all controllers.
-#[derive(Clone)]
-pub(crate) struct Queues {
-    pub(crate) datasets: Queue<Dataset>,
-    pub(crate) training_jobs: Queue<TrainingJob>,
-    pub(crate) model_versions: Queue<ModelVersion>,
-    pub(crate) model_deployments: Queue<ModelDeployment>,
-    pub(crate) retrain_policies: Queue<RetrainPolicy>,
 }
 
 /// Starts every watch in every namespace.

@@ -100,7 +100,8 @@ pub async fn wrong_image(world: &World) -> Result<()> {
 pub async fn a_deleted_pod_is_replaced(world: &World) -> Result<()> {
     let scene = world.scene("pod-deleted").await?;
     let script = format!("import time\ntime.sleep(6)\n{MODEL}");
-    let spec = json!({"model": "small", "retry": {"limit": 1}});
+    // Long enough between the attempts to see what status says of the first.
+    let spec = json!({"model": "small", "retry": {"limit": 1, "backoff": {"initial": "8s"}}});
     scene.apply_documents(&[run("run", &script, &spec)]).await?;
     phase(&scene, TrainingJobPhase::Running).await?;
     let pods = ListParams::default().labels(&format!("{LABEL_NAME}=run"));

@@ -12,7 +12,11 @@ use kube::{
 use millwright_crds::{LABEL_NAME, LABEL_OWNER};
 use millwright_plan::{Object, Operation, Target};
 
-use super::{context::Context, index};
+use super::{
+    answer::{namespace_ends, said},
+    context::Context,
+    index,
+};
 
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,39 +33,31 @@ pub(crate) enum ApplyError {
     /// This replica doesn't lead any more.
     #[error("this replica does not lead any more")]
     NotLeading,
+    /// The object or its namespace is going: there is nothing left to do.
+    #[error("{0}")]
+    Ends(String),
     /// No answer, or one that may be another next time.
-    #[error("{what}: {source}")]
-    Failed {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        source: Box<kube::Error>,
-    },
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl ApplyError {
     /// Sorts an error of the API server by what follows from it.
-    pub(crate) fn from_kube(what: &str, error: kube::Error) -> Self {
-        match &error {
-            kube::Error::Api(status) => match status.code {
-                // A typo in a template comes as 400 or 422, or as this 500 (findings.md 4).
-                400 | 422 => Self::Refused(format!("{what}: {}", status.message)),
-                500 if status
-                    .message
-                    .contains("failed to create typed patch object") =>
-                {
-                    Self::Refused(format!("{what}: {}", status.message))
-                }
-                409 => Self::Stale(format!("{what}: {}", status.message)),
-                _ => Self::Failed {
-                    what: what.into(),
-                    source: Box::new(error),
-                },
-            },
-            _ => Self::Failed {
-                what: what.into(),
-                source: Box::new(error),
-            },
+    pub(crate) fn from_kube(what: &str, error: &kube::Error) -> Self {
+        let text = format!("{what}: {}", said(error));
+        let kube::Error::Api(status) = error else {
+            return Self::Failed(text);
+        };
+        // A typo in a template comes as 400 or 422, or as this 500.
+        let typo = status
+            .message
+            .contains("failed to create typed patch object");
+        match status.code {
+            400 | 422 => Self::Refused(text),
+            500 if typo => Self::Refused(text),
+            409 => Self::Stale(text),
+            _ if namespace_ends(error) => Self::Ends(text),
+            _ => Self::Failed(text),
         }
     }
 }
@@ -133,7 +129,7 @@ async fn create(
         Err(kube::Error::Api(status)) if status.code == 409 => {
             existing(context, owner, object, &api, &what).await
         }
-        Err(error) => Err(ApplyError::from_kube(&what, error)),
+        Err(error) => Err(ApplyError::from_kube(&what, &error)),
     }
 }
 
@@ -167,7 +163,7 @@ async fn existing(
     let found = api
         .get(&object.name)
         .await
-        .map_err(|error| ApplyError::from_kube(what, error))?;
+        .map_err(|error| ApplyError::from_kube(what, &error))?;
     ours(object, &found, what)?;
     wrote(context, owner, object, &found);
     Ok(())
@@ -203,7 +199,7 @@ async fn patch(
     {
         // An apply takes over whatever has the name: look first whose it is.
         let found = api.get_opt(&object.name).await;
-        if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, error))? {
+        if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, &error))? {
             ours(object, &found, &what)?;
         }
     }
@@ -211,7 +207,7 @@ async fn patch(
     let result = api
         .patch(&object.name, &params, &Patch::Apply(&object.body))
         .await;
-    let applied = result.map_err(|error| ApplyError::from_kube(&what, error))?;
+    let applied = result.map_err(|error| ApplyError::from_kube(&what, &error))?;
     wrote(context, owner, object, &applied);
     Ok(())
 }
@@ -232,7 +228,7 @@ async fn delete(context: &Context, target: &Target) -> Result<(), ApplyError> {
         Ok(_) => Ok(()),
         // It is gone, or another one has its name: what was to be deleted is no more.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(error) => Err(ApplyError::from_kube(&what, error)),
+        Err(error) => Err(ApplyError::from_kube(&what, &error)),
     }
 }
 
@@ -261,7 +257,7 @@ async fn replace_status(
     let written = api(context, object)
         .replace_subresource("status", &object.name, &params, &body)
         .await
-        .map_err(|error| ApplyError::from_kube(&what, error))?;
+        .map_err(|error| ApplyError::from_kube(&what, &error))?;
     wrote(context, owner, object, &written);
     Ok(())
 }

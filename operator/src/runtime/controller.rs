@@ -2,14 +2,14 @@
 
 use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Resource, ResourceExt,
     core::object::HasStatus,
     runtime::{
         applier,
-        controller::{Action, Config, ReconcileRequest},
+        controller::{Action, Config},
         reflector::Store,
     },
 };
@@ -23,7 +23,7 @@ use super::{
     apply::{self, ApplyError},
     context::Context,
     events,
-    queue::Never,
+    queue::Requests,
     status::{self, Status},
 };
 
@@ -88,7 +88,7 @@ pub(crate) struct PassError(anyhow::Error);
 pub(crate) async fn run<C: Controller>(
     context: Arc<Context>,
     store: Store<C::Object>,
-    queue: impl Stream<Item = Result<ReconcileRequest<C::Object>, Never>> + Send + 'static,
+    queue: Requests<C::Object>,
 ) {
     let failures = Arc::new(parking_lot::Mutex::new(std::collections::HashMap::<
         String,
@@ -171,6 +171,7 @@ async fn pass<C: Controller>(
         Ok(()) => (plan.status, None),
         Err(ApplyError::Stale(_)) => return Ok(Action::requeue(CATCH_UP)),
         Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
+        Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
         Err(error) => (
             after_failure::<C>(&seen, &object, before, &error, now),
             Some(error),
@@ -182,6 +183,7 @@ async fn pass<C: Controller>(
             Ok(()) => {}
             Err(ApplyError::Stale(_)) => return Ok(Action::requeue(CATCH_UP)),
             Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
+            Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
             Err(error) => return Err(PassError(error.into())),
         }
     }

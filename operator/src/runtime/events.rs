@@ -6,6 +6,8 @@ use kube::{
 };
 use millwright_plan::Event;
 
+use super::answer::{namespace_ends, said};
+
 /// Longest note that the API server takes.
 const NOTE_LIMIT: usize = 1_024;
 
@@ -27,8 +29,11 @@ where
             action: action.into(),
             secondary: None,
         };
-        if let Err(error) = recorder.publish(&event, &reference).await {
-            tracing::warn!("an event can't be published: {error}");
+        match recorder.publish(&event, &reference).await {
+            Err(error) if !namespace_ends(&error) => {
+                tracing::warn!("an event can't be published: {}", said(&error));
+            }
+            _ => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// A watch that has been down for so long won't come back by itself: a restart might help. Longer
 /// than an API server's upgrade takes.
@@ -14,7 +15,10 @@ const DEAD_AFTER: Duration = Duration::from_secs(30 * 60);
 
 /// State of all watches.
 #[derive(Clone, Default)]
-pub(crate) struct Health(Arc<Mutex<BTreeMap<String, Stream>>>);
+pub(crate) struct Health {
+    streams: Arc<Mutex<BTreeMap<String, Stream>>>,
+    news: Arc<Notify>,
+}
 
 struct Stream {
     listed: bool,
@@ -32,28 +36,29 @@ impl Health {
             up: None,
             started: Instant::now(),
         };
-        self.0.lock().insert(stream.into(), state);
+        self.streams.lock().insert(stream.into(), state);
     }
 
     /// A watch has answered; `listed` when it has all objects.
     pub(crate) fn up(&self, stream: &str, listed: bool) {
-        if let Some(state) = self.0.lock().get_mut(stream) {
+        if let Some(state) = self.streams.lock().get_mut(stream) {
             state.listed |= listed;
             state.problem = None;
             state.up = Some(Instant::now());
         }
+        self.news.notify_waiters();
     }
 
     /// A watch has failed.
     pub(crate) fn down(&self, stream: &str, problem: String) {
-        if let Some(state) = self.0.lock().get_mut(stream) {
+        if let Some(state) = self.streams.lock().get_mut(stream) {
             state.problem = Some(problem);
         }
     }
 
     /// What keeps the operator from being ready; empty when nothing does.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let streams = self.0.lock();
+        let streams = self.streams.lock();
         streams
             .iter()
             .filter_map(|(name, state)| match (&state.problem, state.listed) {
@@ -64,14 +69,20 @@ impl Health {
             .collect()
     }
 
-    /// Whether every watch has its objects.
-    pub(crate) fn listed(&self) -> bool {
-        self.0.lock().values().all(|state| state.listed)
+    /// Waits until every watch has its objects.
+    pub(crate) async fn all_listed(&self) {
+        loop {
+            let news = self.news.notified();
+            if self.streams.lock().values().all(|state| state.listed) {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Watches that are down for too long.
     pub(crate) fn dead(&self) -> Vec<String> {
-        let streams = self.0.lock();
+        let streams = self.streams.lock();
         let dead = |state: &&Stream| {
             state.problem.is_some() && state.up.unwrap_or(state.started).elapsed() > DEAD_AFTER
         };

@@ -1,6 +1,7 @@
 //! The shell around every controller: watches and their stores, the queue, writes, status, events,
 //! metrics, health and leader election.
 
+pub(crate) mod answer;
 pub(crate) mod apply;
 pub(crate) mod context;
 pub(crate) mod controller;

@@ -1,6 +1,6 @@
 //! Queues of objects to look at, one per controller.
 
-use futures::{Stream, StreamExt, channel::mpsc};
+use futures::{StreamExt, channel::mpsc, stream::BoxStream};
 use kube::{
     Resource,
     runtime::{controller::ReconcileRequest, reflector::ObjectRef},
@@ -26,21 +26,19 @@ impl<K: Resource<DynamicType = ()>> Clone for Queue<K> {
 /// What a queue never gives.
 pub(crate) type Never = std::convert::Infallible;
 
+/// The receiving side of a controller's queue.
+pub(crate) type Requests<K> = BoxStream<'static, Result<ReconcileRequest<K>, Never>>;
+
 impl<K: Resource<DynamicType = ()> + 'static> Queue<K> {
     /// A queue and what comes out of it.
-    pub(crate) fn new(
-        depth: IntGauge,
-    ) -> (
-        Self,
-        impl Stream<Item = Result<ReconcileRequest<K>, Never>> + Send + 'static,
-    ) {
+    pub(crate) fn new(depth: IntGauge) -> (Self, Requests<K>) {
         let (sender, receiver) = mpsc::unbounded();
         let gauge = depth.clone();
         let stream = receiver.map(move |object: ObjectRef<K>| {
             gauge.dec();
             Ok(ReconcileRequest::from(object))
         });
-        (Self { sender, depth }, stream)
+        (Self { sender, depth }, stream.boxed())
     }
 
     /// Asks for a look at an object.

@@ -77,7 +77,12 @@ where
         .replace_subresource("status", &name, &params, &object)
         .await;
     context.metrics.write(controller, "status", result.is_ok());
-    let written = result.map_err(|error| ApplyError::from_kube("write the status", error))?;
+    let written = result.map_err(|error| match &error {
+        kube::Error::Api(status) if status.code == 404 => {
+            ApplyError::Ends(format!("{} {name} is gone", K::kind(&())))
+        }
+        _ => ApplyError::from_kube("write the status", &error),
+    })?;
     let uid = object.uid().unwrap_or_default();
     let version = index::parse(written.resource_version().as_deref());
     context

@@ -1,0 +1,94 @@
+//! All controllers: their queues, and running them.
+
+use std::sync::Arc;
+
+use millwright_crds::{Dataset, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
+
+use crate::{
+    dataset::Datasets,
+    model_deployment::ModelDeployments,
+    model_version::ModelVersions,
+    retrain_policy::RetrainPolicies,
+    runtime::{
+        context::Context,
+        controller::run,
+        metrics::Metrics,
+        queue::{Queue, Requests},
+    },
+    training_job::TrainingJobs,
+};
+
+/// The sending sides of all queues.
+#[derive(Clone)]
+pub(crate) struct Queues {
+    pub(crate) datasets: Queue<Dataset>,
+    pub(crate) training_jobs: Queue<TrainingJob>,
+    pub(crate) model_versions: Queue<ModelVersion>,
+    pub(crate) model_deployments: Queue<ModelDeployment>,
+    pub(crate) retrain_policies: Queue<RetrainPolicy>,
+}
+
+/// All controllers, with the receiving sides of their queues.
+pub(crate) struct Controllers {
+    datasets: Requests<Dataset>,
+    training_jobs: Requests<TrainingJob>,
+    model_versions: Requests<ModelVersion>,
+    model_deployments: Requests<ModelDeployment>,
+    retrain_policies: Requests<RetrainPolicy>,
+}
+
+impl Controllers {
+    /// Controllers, and the way to ask them for a look at an object.
+    pub(crate) fn new(metrics: &Metrics) -> (Queues, Self) {
+        let (datasets, to_datasets) = Queue::new(metrics.queue("dataset"));
+        let (training_jobs, to_training_jobs) = Queue::new(metrics.queue("trainingjob"));
+        let (model_versions, to_model_versions) = Queue::new(metrics.queue("modelversion"));
+        let (model_deployments, to_deployments) = Queue::new(metrics.queue("modeldeployment"));
+        let (retrain_policies, to_policies) = Queue::new(metrics.queue("retrainpolicy"));
+        let queues = Queues {
+            datasets,
+            training_jobs,
+            model_versions,
+            model_deployments,
+            retrain_policies,
+        };
+        let controllers = Self {
+            datasets: to_datasets,
+            training_jobs: to_training_jobs,
+            model_versions: to_model_versions,
+            model_deployments: to_deployments,
+            retrain_policies: to_policies,
+        };
+        (queues, controllers)
+    }
+
+    /// Works from when this replica leads and every watch has its objects.
+    pub(crate) async fn run(self, context: Arc<Context>) {
+        let mut leadership = context.leadership.clone();
+        leadership.acquired().await;
+        context.metrics.leads(true);
+        tracing::info!("leads");
+        // A plan made from half a list would create what exists already.
+        context.health.all_listed().await;
+        let (c, stores) = (&context, &context.stores);
+        tokio::join!(
+            run::<Datasets>(c.clone(), stores.datasets.clone(), self.datasets),
+            run::<TrainingJobs>(c.clone(), stores.training_jobs.clone(), self.training_jobs),
+            run::<ModelVersions>(
+                c.clone(),
+                stores.model_versions.clone(),
+                self.model_versions
+            ),
+            run::<ModelDeployments>(
+                c.clone(),
+                stores.model_deployments.clone(),
+                self.model_deployments
+            ),
+            run::<RetrainPolicies>(
+                c.clone(),
+                stores.retrain_policies.clone(),
+                self.retrain_policies
+            ),
+        );
+    }
+}
