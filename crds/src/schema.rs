@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// Names of Millwright's objects: findings.md 12 says why they are shorter than Kubernetes allows.
+/// Names of Millwright's objects: they become names of Services, which begin with a letter.
 pub const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 /// Longest name of an object of ours: a Job adds an attempt, a Service adds a stage.
 pub const NAME_LENGTH: u32 = 40;

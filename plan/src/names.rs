@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// Longest name of a Job whose pods Kubernetes can name (findings.md 12).
+/// Longest name of a Job: the Job controller puts it into a label of each pod, with two characters
+/// more for the index.
 pub const JOB_LIMIT: usize = 61;
 /// Longest name of a Service, a Deployment's pod label and most others.
 pub const NAME_LIMIT: usize = 63;

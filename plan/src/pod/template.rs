@@ -1,5 +1,5 @@
 //! Users' pod templates, decoded strictly: every field that Kubernetes doesn't know is named
-//! before anything is created (findings.md 4).
+//! before anything is created. The API server's own refusals of an apply name no field.
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use millwright_crds::common::PodTemplate;

@@ -6,7 +6,7 @@ use millwright_crds::retrain_policy::{ColumnDrift, DriftMethod, DriftTrigger};
 use super::Outcome;
 use crate::retrain_policy::{figure, window::Span};
 
-/// Most columns in a status (findings.md 13).
+/// Most columns in a status: an object is written whole each time.
 const COLUMNS: usize = 10;
 
 /// Why a trigger can't be evaluated, or not as it was meant; `None` when all is well.
