@@ -1,7 +1,24 @@
 #!/usr/bin/env bash
-# Run the benchmarks and print their tables. Peers are installed by the benchmarks themselves.
+# Run benchmarks and print their tables: bench.sh [NAME]..., all without a name.
+#   drift     statistics, beside scipy, Evidently, whylogs and NannyML, which are installed for it
+#   gateway   what the gateway adds to the time of a request
+# Figures are worth something on a machine that does nothing else.
 # shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$repository"
-python3 drift/benches/peers.py "$@"
+
+bench_drift() { python3 drift/benches/peers.py; }
+
+bench_gateway() {
+  # The whole workspace is selected, as when it is tested: nothing is compiled twice.
+  cargo build --release --locked --quiet --workspace --example gateway_load || return 1
+  "$CARGO_TARGET_DIR/$(host_triple)/release/examples/gateway_load"
+}
+
+benchmarks=(drift gateway)
+for benchmark in "${@:-${benchmarks[@]}}"; do
+  [[ " ${benchmarks[*]} " == *" $benchmark "* ]] || die "no benchmark $benchmark; there are: ${benchmarks[*]}"
+  say "bench $benchmark"
+  "bench_$benchmark" || die "benchmark $benchmark failed, see above"
+done

@@ -60,8 +60,6 @@ main() {
 
 step() { printf '\n[%3d s] %s\n' $((SECONDS - started)) "$1" >&2; }
 
-host_triple() { rustc --version --verbose | awk '$1 == "host:" {print $2}'; }
-
 # apply FILE: one manifest of the story, with the image where this cluster finds it.
 apply() {
   sed "s|localhost/millwright/flights:dev|$image|" "$story/$1" |

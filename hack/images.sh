@@ -74,7 +74,7 @@ compile() {
   # The whole workspace is selected, as when it is tested: a selection of packages would have other
   # features of the dependencies and compile those once more.
   (cd "$repository" && cargo build --release --locked --quiet --workspace "${programs_wanted[@]}") >&2
-  programs=$CARGO_TARGET_DIR/$(rustc --version --verbose | awk '$1 == "host:" {print $2}')/release
+  programs=$CARGO_TARGET_DIR/$(host_triple)/release
 }
 
 build_program() {

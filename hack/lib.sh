@@ -19,6 +19,9 @@ die() {
   exit 1
 }
 
+# host_triple prints what cargo calls this machine; the folder of its binaries has that name.
+host_triple() { rustc --version --verbose | awk '$1 == "host:" {print $2}'; }
+
 # content_hash DIRECTORY FIND-EXPRESSION...: one hash over the names and contents of the files found.
 content_hash() {
   local directory=$1
