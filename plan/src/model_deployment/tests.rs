@@ -1,5 +1,8 @@
 //! How versions move, one story per test.
 
+mod lost;
+mod order;
+
 use millwright_crds::model_deployment::{
     GateState, ModelDeploymentPhase as Phase, NextPhase, Outcome,
 };
