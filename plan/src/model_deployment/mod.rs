@@ -21,7 +21,8 @@
 //! the order Stalled, Degraded, Deploying, Paused, Promoting, RolledBack, Pending, Healthy.
 //!
 //! How a version moves. The first stage takes what `spec.model` asks for; a later stage takes what
-//! the stage before serves with all its pods. A change of the pods (the template, the port,
+//! the stage before serves with all its pods, if that is what the spec asks for: while a number is
+//! pinned no other version enters any stage. A change of the pods (the template, the port,
 //! `monitoring`, the agent's image) moves like a new version: it goes through the stages and their
 //! gates, and is taken back when it doesn't serve. A rollout that has begun is brought to its end
 //! before the next one starts, unless the spec asks for something else by then, or there is
@@ -36,6 +37,8 @@ mod names;
 mod observed;
 mod pod;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod revision;
 mod service;
 #[cfg(test)]
@@ -63,7 +66,7 @@ use crate::{
     pod::inject::Owner,
 };
 use pod::Pods;
-use stage::{Candidate, Context};
+use stage::{Context, Source};
 use target::Version;
 
 pub use observed::{Foreign, Observed, ServiceState};
@@ -181,17 +184,6 @@ fn move_on(
         now,
     };
     let known = |name: &str| before.stages.iter().find(|stage| stage.name == name);
-    let first = spec
-        .stages
-        .first()
-        .and_then(|stage| known(&stage.name))
-        .and_then(|stage| stage.current.as_ref());
-    let wanted = target::target(seen, first);
-    let mut candidate = wanted.as_ref().ok().map(|version| Candidate {
-        version: version.clone(),
-        revision: pods.revision(version),
-        steady: true,
-    });
     let mut plan = Plan::status(before.clone());
     if !seen.store_claim {
         let claim = settings.store.create_claim(&owner.namespace);
@@ -199,15 +191,9 @@ fn move_on(
     }
     plan.operations.extend(services(seen));
     let (mut stages, mut summaries, mut happened) = (vec![], vec![], vec![]);
-    let mut stage_before = None;
+    let mut source = Source::Model;
     for stage in &spec.stages {
-        let step = stage::plan(
-            &context,
-            stage,
-            stage_before,
-            known(&stage.name),
-            candidate.as_ref(),
-        );
+        let step = stage::plan(&context, stage, &source, known(&stage.name));
         plan.operations.extend(step.operations);
         plan.events.extend(step.events);
         if let Some(delay) = step.requeue {
@@ -217,11 +203,12 @@ fn move_on(
         happened.splice(0..0, step.history);
         stages.push(step.status);
         summaries.push(step.summary);
-        candidate = step.candidate;
-        stage_before = Some(stage.name.as_str());
+        source = Source::Stage(&stage.name, step.candidate);
     }
     plan.operations.extend(leftovers(seen, owner, &stages));
-    let overall = verdict::overall(&summaries, spec.paused, wanted.as_ref().err());
+    let first = stages.first().and_then(|stage| stage.current.as_ref());
+    let missing = target::target(seen, first).err();
+    let overall = verdict::overall(&summaries, spec.paused, missing.as_ref());
     plan.status = ModelDeploymentStatus {
         observed_generation: generation,
         conditions: conditions::set(

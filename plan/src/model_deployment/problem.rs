@@ -68,8 +68,10 @@ fn of_container(container: &ContainerState) -> Option<(Reason, String)> {
             // Waiting to be started again, after it ended.
             _ => container.last.as_ref().map(of_end),
         },
-        Lifecycle::Terminated(end) if end.exit_code != 0 || !container.init => Some(of_end(end)),
-        Lifecycle::Terminated(_) => None,
+        // It has done what it should: an init container or a test. A server that ends like this is
+        // started again, and then what it did before is read below.
+        Lifecycle::Terminated(end) if end.exit_code == 0 => None,
+        Lifecycle::Terminated(end) => Some(of_end(end)),
         // It runs again, but it has ended before: that is the best explanation there is.
         Lifecycle::Running { .. } => container.last.as_ref().map(of_end),
     }
@@ -136,6 +138,25 @@ mod tests {
                 Lifecycle::Terminated(terminated(0, "Completed", "")),
                 None,
                 None,
+            ),
+            (
+                false,
+                Lifecycle::Terminated(terminated(0, "Completed", "")),
+                None,
+                None,
+            ),
+            // A server that ends by itself, again and again.
+            (
+                false,
+                waiting("CrashLoopBackOff", "back-off"),
+                Some(terminated(0, "Completed", "bye")),
+                Some((Reason::ExitCode, "exit code 0: bye")),
+            ),
+            (
+                false,
+                Lifecycle::Terminated(terminated(2, "Error", "no")),
+                None,
+                Some((Reason::ExitCode, "exit code 2: no")),
             ),
             (
                 false,

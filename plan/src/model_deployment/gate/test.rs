@@ -76,11 +76,7 @@ impl<'a> Tests<'a> {
         };
         let owner = Owner::of(self.object);
         let name = job_name(&owner, stage, gate, candidate, self.revision);
-        let under_way = format!(
-            "Job {name} tests {candidate} at {}, {} at most",
-            names::url(&owner, before),
-            test.timeout
-        );
+        let under_way = format!("Job {name} runs, {} at most", test.timeout);
         let Some(job) = self.jobs.iter().find(|job| job.name == name) else {
             if !self.may_start {
                 let wait =
@@ -104,7 +100,7 @@ impl<'a> Tests<'a> {
         }
         let judgement = match &job.phase {
             JobPhase::Active => Judgement::pending(match problem::of_pods(self.pods_of(&name)) {
-                Some(problem) => format!("{under_way}: {}", problem.message),
+                Some(problem) => format!("Job {name}: {}", problem.message),
                 None => under_way,
             }),
             JobPhase::Complete => Judgement::passed(format!("Job {name} ended well")),

@@ -1,5 +1,6 @@
 //! One stage: which version it serves, which one is on its way in, and what follows.
 
+mod recover;
 mod rollout;
 mod summary;
 
@@ -22,7 +23,7 @@ use super::{
     problem::{self, Problem},
     revision::{self, Revision},
     stamp,
-    target::Version,
+    target::{self, Version},
     text::cut,
     verdict::Summary,
 };
@@ -54,6 +55,15 @@ pub(super) struct Candidate {
     pub steady: bool,
 }
 
+/// Where the versions of a stage come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source<'a> {
+    /// From what `spec.model` asks for: the first stage.
+    Model,
+    /// From the stage before, which has this name and offers this.
+    Stage(&'a str, Option<Candidate>),
+}
+
 /// What follows for a stage.
 pub(super) struct StagePlan {
     /// Its status.
@@ -76,22 +86,23 @@ pub(super) struct StagePlan {
 pub(super) fn plan(
     context: &Context<'_>,
     stage: &Stage,
-    stage_before: Option<&str>,
+    source: &Source<'_>,
     before: Option<&StageStatus>,
-    candidate: Option<&Candidate>,
 ) -> StagePlan {
-    let mut pass = Pass::new(context, stage, before);
-    pass.follow_rollout(candidate);
+    let mut pass = Pass::new(context, stage, source, before);
+    pass.recover();
+    pass.follow_rollout();
     if !context.seen.object.spec.paused {
-        pass.consider(stage_before, candidate);
+        pass.consider();
     }
     let operations = pass.deploy().into_iter().chain(pass.test.take()).collect();
-    pass.finish(operations, candidate)
+    pass.finish(operations)
 }
 
 struct Pass<'a> {
     context: &'a Context<'a>,
     stage: &'a Stage,
+    source: &'a Source<'a>,
     deployment: Option<&'a DeploymentState>,
     remembered: Vec<Revision>,
     current: Option<CurrentStageVersion>,
@@ -106,15 +117,21 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(context: &'a Context<'a>, stage: &'a Stage, before: Option<&StageStatus>) -> Self {
+    fn new(
+        context: &'a Context<'a>,
+        stage: &'a Stage,
+        source: &'a Source<'a>,
+        before: Option<&StageStatus>,
+    ) -> Self {
         let name = names::stage(&context.owner.name, &stage.name);
         let deployment = context.seen.deployments.iter().find(|d| d.name == name);
         let remembered = deployment
             .map(|d| revision::read(&d.annotations))
             .unwrap_or_default();
-        let mut pass = Self {
+        Self {
             context,
             stage,
+            source,
             deployment,
             remembered,
             current: before.and_then(|status| status.current.clone()),
@@ -127,27 +144,30 @@ impl<'a> Pass<'a> {
             history: vec![],
             events: vec![],
             requeue: None,
-        };
-        pass.recover();
-        pass
+        }
     }
 
-    /// A status that was lost is made again from what the Deployment remembers.
-    fn recover(&mut self) {
-        if self.current.is_some() || self.next.is_some() {
-            return;
+    /// The version that may enter. The first stage's follows from what it serves, so it is another
+    /// one as soon as a rollout has ended.
+    fn candidate(&self) -> Option<Candidate> {
+        match self.source {
+            Source::Stage(_, offered) => offered.clone(),
+            Source::Model => {
+                let version = target::target(self.context.seen, self.current.as_ref()).ok()?;
+                Some(Candidate {
+                    revision: self.context.pods.revision(&version),
+                    version,
+                    steady: true,
+                })
+            }
         }
-        let serving = match (&self.remembered[..], self.deployment) {
-            ([_, before, ..], _) => Some(before),
-            ([running], Some(deployment)) if deployment.complete() => Some(running),
-            _ => None,
-        };
-        self.current = serving.map(|revision| CurrentStageVersion {
-            version: revision.version,
-            digest: revision.digest.clone(),
-            since: time::format(self.context.now),
-            revision: revision.revision.clone(),
-        });
+    }
+
+    /// Whether the spec makes these pods of the version, and doesn't ask for another one.
+    fn asked_for(&self, version: &Version, revision: &str) -> bool {
+        let pinned = self.context.seen.object.spec.model.version;
+        pinned.is_none_or(|number| number == version.number)
+            && self.context.pods.revision(version) == revision
     }
 
     /// Whether the Deployment runs these pods, all of them, and no others.
@@ -163,12 +183,12 @@ impl<'a> Pass<'a> {
     }
 
     /// Whether the candidate may enter, and how far it is.
-    fn consider(&mut self, stage_before: Option<&str>, candidate: Option<&Candidate>) {
+    fn consider(&mut self) {
         let phase = self.next.as_ref().map(|next| next.phase);
         if phase == Some(NextPhase::RollingOut) {
             return;
         }
-        let Some(candidate) = candidate else {
+        let Some(candidate) = self.candidate() else {
             // The stage before is busy with another version: a test would ask the wrong pods.
             if phase == Some(NextPhase::Gating) {
                 self.next = None;
@@ -178,7 +198,7 @@ impl<'a> Pass<'a> {
         let serves = self.current.as_ref().is_some_and(|current| {
             Version::serving(current) == candidate.version && current.revision == candidate.revision
         });
-        if serves || self.taken_back(candidate) {
+        if serves || self.taken_back(&candidate) {
             self.next = None;
             return;
         }
@@ -197,16 +217,10 @@ impl<'a> Pass<'a> {
             .filter(|_| !self.context.changed)
             .map(|next| next.gates)
             .unwrap_or_default();
-        self.judge(stage_before, candidate, &decided, refused_before);
+        self.judge(&candidate, &decided, refused_before);
     }
 
-    fn judge(
-        &mut self,
-        stage_before: Option<&str>,
-        candidate: &Candidate,
-        decided: &[GateStatus],
-        refused_before: bool,
-    ) {
+    fn judge(&mut self, candidate: &Candidate, decided: &[GateStatus], refused_before: bool) {
         let seen = self.context.seen;
         let case = Case {
             versions: &seen.versions,
@@ -217,7 +231,10 @@ impl<'a> Pass<'a> {
                 jobs: &seen.jobs,
                 pods: &seen.pods,
                 revision: &candidate.revision,
-                stage_before,
+                stage_before: match self.source {
+                    Source::Model => None,
+                    Source::Stage(name, _) => Some(name),
+                },
                 may_start: candidate.steady,
             },
         };
@@ -225,7 +242,6 @@ impl<'a> Pass<'a> {
         self.test = test;
         let name = &self.stage.name;
         let version = &candidate.version;
-        let mut started = None;
         let phase = if let Some(refusal) = gate::refusal(&gates) {
             if !refused_before {
                 let why = format!("gate {}: {}", refusal.name, refusal.message);
@@ -239,22 +255,21 @@ impl<'a> Pass<'a> {
         } else if gate::open(&gates).is_some() || !candidate.steady {
             NextPhase::Gating
         } else {
-            self.events.push(Event::normal(
-                Reason::RollingOut,
-                format!("{name} rolls out {version}"),
-            ));
-            started = Some(time::format(self.context.now));
-            self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
             NextPhase::RollingOut
         };
-        self.next = Some(NextStageVersion {
+        let next = NextStageVersion {
             version: version.number,
             digest: version.digest.clone(),
             revision: candidate.revision.clone(),
             phase,
-            rollout_started: started,
+            rollout_started: None,
             gates,
-        });
+        };
+        if phase == NextPhase::RollingOut {
+            self.begin_rollout(next);
+        } else {
+            self.next = Some(next);
+        }
     }
 
     fn taken_back(&self, candidate: &Candidate) -> bool {
@@ -277,7 +292,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The Deployment as it should be, when it isn't.
-    fn deploy(&mut self) -> Option<Operation> {
+    fn deploy(&self) -> Option<Operation> {
         let serving = self.serving();
         let (running, before) = match &self.next {
             Some(next) if next.phase == NextPhase::RollingOut => {
@@ -286,17 +301,8 @@ impl<'a> Pass<'a> {
                 // Pods that the spec can't make any more stay as they are.
                 (Some(made).filter(|m| m.revision == next.revision)?, serving)
             }
-            _ => match (serving, &mut self.current) {
-                (Some(serving), _) => (serving, None),
-                // The Deployment is gone, and with it what its pods were made from.
-                (None, Some(current)) if self.deployment.is_none() => {
-                    let version = Version::serving(current);
-                    let made = self.context.pods.make(&self.stage.name, &version);
-                    current.revision.clone_from(&made.revision);
-                    (made, None)
-                }
-                _ => return None,
-            },
+            // Pods of a first version that was given up stay until another one comes.
+            _ => (serving?, None),
         };
         let object = deployment::build(
             &self.context.seen.object,
@@ -337,14 +343,15 @@ impl<'a> Pass<'a> {
         self.deployment.map_or(0, |d| d.available.max(0))
     }
 
-    fn finish(self, operations: Vec<Operation>, candidate: Option<&Candidate>) -> StagePlan {
-        let Context { owner, pods, .. } = self.context;
+    fn finish(self, operations: Vec<Operation>) -> StagePlan {
+        let owner = self.context.owner;
         let name = &self.stage.name;
         let busy = self
             .next
             .as_ref()
             .is_some_and(|next| next.phase == NextPhase::RollingOut);
-        // A later stage can only get pods that the spec can make.
+        // A later stage only gets what the spec asks for: it would end the rollout of anything
+        // else at once.
         let offered = self
             .current
             .as_ref()
@@ -354,9 +361,9 @@ impl<'a> Pass<'a> {
                 revision: current.revision.clone(),
                 steady: self.runs(&current.revision),
             })
-            .filter(|one| pods.revision(&one.version) == one.revision);
+            .filter(|one| self.asked_for(&one.version, &one.revision));
         StagePlan {
-            summary: self.summary(candidate),
+            summary: self.summary(),
             status: StageStatus {
                 name: name.clone(),
                 replicas: self.stage.replicas,

@@ -7,7 +7,7 @@ use millwright_crds::model_deployment::{
     CurrentStageVersion, NextPhase, NextStageVersion, Outcome, Rollback,
 };
 
-use super::{Candidate, Pass, version_of};
+use super::{Pass, version_of};
 use crate::{Event, Reason, model_deployment::text::cut, time};
 
 /// How far a rollout is.
@@ -49,8 +49,26 @@ fn follow(
 }
 
 impl Pass<'_> {
+    /// A version that was let in is rolled out.
+    pub(super) fn begin_rollout(&mut self, next: NextStageVersion) {
+        self.events.push(Event::normal(
+            Reason::RollingOut,
+            format!("{} rolls out {}", self.stage.name, version_of(&next)),
+        ));
+        if self.runs(&next.revision) {
+            // The pass that asked for its pods was not committed, and by now they serve.
+            self.promote(&next);
+            return;
+        }
+        self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
+        self.next = Some(NextStageVersion {
+            rollout_started: Some(time::format(self.context.now)),
+            ..next
+        });
+    }
+
     /// What became of the version that is being rolled out.
-    pub(super) fn follow_rollout(&mut self, candidate: Option<&Candidate>) {
+    pub(super) fn follow_rollout(&mut self) {
         let Some(next) = self.next.clone() else {
             return;
         };
@@ -58,15 +76,9 @@ impl Pass<'_> {
             return;
         }
         let version = version_of(&next);
-        let spec = &self.context.seen.object.spec;
-        let asked_for = self.context.pods.revision(&version) == next.revision
-            && spec
-                .model
-                .version
-                .is_none_or(|number| number == next.version);
         let progress = follow(
             self.runs(&next.revision),
-            asked_for,
+            self.asked_for(&version, &next.revision),
             next.rollout_started.as_deref().and_then(time::parse),
             self.stage.rollback.on_unavailable.as_std(),
             self.context.now,
@@ -80,12 +92,13 @@ impl Pass<'_> {
                 );
                 self.events.push(Event::normal(Reason::RollingOut, what));
                 self.next = None;
+                self.keep_what_runs();
             }
             Progress::Waiting(left) => self.requeue = Some(left),
             Progress::Late if self.serving().is_some() => self.take_back(&next),
             Progress::Late => {
                 // Nothing to return to: it goes on trying, and another version may replace it.
-                let replaced = candidate.is_some_and(|one| !one.is(&next));
+                let replaced = self.candidate().is_some_and(|one| !one.is(&next));
                 if self.current.is_none() && replaced {
                     self.next = None;
                 } else {

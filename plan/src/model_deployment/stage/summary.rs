@@ -2,7 +2,7 @@
 
 use millwright_crds::model_deployment::{NextPhase, NextStageVersion};
 
-use super::{Candidate, Pass};
+use super::Pass;
 use crate::{
     Reason,
     model_deployment::{
@@ -14,12 +14,12 @@ use crate::{
 
 impl Pass<'_> {
     /// How the stage stands.
-    pub(super) fn summary(&self, candidate: Option<&Candidate>) -> Summary {
+    pub(super) fn summary(&self) -> Summary {
         let serves = self
             .current
             .as_ref()
             .map(|_| self.stage.replicas == 0 || self.available() > 0);
-        let (standing, sentence) = self.standing(candidate, serves == Some(false));
+        let (standing, sentence) = self.standing(serves == Some(false));
         Summary {
             standing,
             sentence: format!("{} {sentence}", self.stage.name),
@@ -27,7 +27,7 @@ impl Pass<'_> {
         }
     }
 
-    fn standing(&self, candidate: Option<&Candidate>, down: bool) -> (Standing, String) {
+    fn standing(&self, down: bool) -> (Standing, String) {
         if let (Some(current), true) = (&self.current, down) {
             let problem = self.problem(&current.revision);
             let words = format!(
@@ -44,7 +44,7 @@ impl Pass<'_> {
                 NextPhase::Gating => (Standing::Gating, self.gating(next)),
                 NextPhase::Refused => (Standing::Refused, self.refused(next)),
             },
-            None => self.settled(candidate),
+            None => self.settled(),
         }
     }
 
@@ -109,12 +109,12 @@ impl Pass<'_> {
         }
     }
 
-    fn settled(&self, candidate: Option<&Candidate>) -> (Standing, String) {
+    fn settled(&self) -> (Standing, String) {
         let Some(current) = &self.current else {
             return (Standing::Empty, "has no version yet".into());
         };
         if let Some(rollback) = &self.last_rollback
-            && candidate.is_some_and(|one| self.taken_back(one))
+            && self.candidate().is_some_and(|one| self.taken_back(&one))
         {
             let words = format!("{}: {}", self.keeps(), rollback.message);
             return (Standing::TakenBack, words);
@@ -143,7 +143,7 @@ impl Pass<'_> {
     fn keeps(&self) -> String {
         match &self.current {
             Some(current) => format!("serves v{}", current.version),
-            None => "has no version yet".into(),
+            None => "is empty".into(),
         }
     }
 }

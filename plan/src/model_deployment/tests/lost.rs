@@ -1,0 +1,128 @@
+//! What follows when a status, a Deployment or the end of a pass was lost.
+
+use millwright_crds::model_deployment::{NextPhase, Outcome};
+use serde_json::json;
+
+use super::{healthy, history, reasons};
+use crate::{
+    Reason,
+    model_deployment::{fixtures, simulator::World},
+};
+
+/// A pass whose status is not committed.
+fn crash(world: &mut World) {
+    for operation in world.plan().operations {
+        world.perform(&operation);
+    }
+}
+
+/// v1 serves in the only stage.
+fn one_stage() -> World {
+    let mut world = World::new(json!([{"name": "serving"}]));
+    world.seen.versions.push(fixtures::version(1));
+    world.settle();
+    world
+}
+
+fn image(world: &World) -> &str {
+    let image = &world.templates["d-serving"]["spec"]["containers"][0]["image"];
+    image.as_str().unwrap()
+}
+
+#[test]
+fn a_status_that_is_lost_when_a_rollout_is_done() {
+    let mut world = one_stage();
+    world.seen.versions.push(fixtures::version(2));
+    world.step();
+    world.roll(true);
+    world.seen.object.status = None;
+    let plan = world.step();
+    assert!(plan.events.is_empty(), "{:?}", plan.events);
+    assert_eq!(
+        (world.serves("serving"), world.next("serving")),
+        (Some(2), None)
+    );
+}
+
+#[test]
+fn a_rollout_whose_beginning_was_not_committed() {
+    let mut world = one_stage();
+    world.seen.versions.push(fixtures::version(2));
+    crash(&mut world);
+    world.roll(true);
+    let plan = world.step();
+    assert_eq!(reasons(&plan), [Reason::RollingOut, Reason::Promoted]);
+    assert_eq!(plan.requeue, None);
+    assert_eq!(history(&world)[0], (2, "serving", Outcome::Promoted));
+    assert_eq!(world.serves("serving"), Some(2));
+}
+
+#[test]
+fn a_rollout_whose_end_was_not_committed() {
+    let mut world = one_stage();
+    world.image("s:2");
+    world.step();
+    world.roll(true);
+    crash(&mut world);
+    // The Deployment has let go of s:1 by now, and the spec asks for neither.
+    world.edit(|seen| seen.object.spec.stages[0].replicas = 2);
+    world.step();
+    world.edit(|seen| seen.object.spec.paused = true);
+    world.image("s:3");
+    world.step();
+    let stage = world.stage("serving");
+    let current = stage.current.as_ref().map(|one| one.revision.clone());
+    assert_eq!((current, &stage.next), (world.deployed("serving"), &None));
+    assert_eq!(image(&world), "s:2");
+}
+
+#[test]
+fn a_deployment_that_is_deleted_during_the_rollout_of_new_pods() {
+    let mut world = one_stage();
+    world.image("s:2");
+    world.step();
+    assert_eq!(world.next("serving"), Some((1, NextPhase::RollingOut)));
+    world.seen.deployments.clear();
+    // The pods of s:1 can't be made any more: those of s:2 are what the stage has.
+    let plan = world.step();
+    assert_eq!(plan.operations.len(), 1);
+    let stage = world.stage("serving");
+    let current = stage.current.as_ref().map(|one| one.revision.clone());
+    assert_eq!((current, &stage.next), (world.deployed("serving"), &None));
+    // They are no candidate for being taken back, and neither is there something to return to.
+    world.roll(false);
+    world.wait(1_000);
+    let plan = world.step();
+    assert!(plan.operations.is_empty() && plan.events.is_empty());
+    assert_eq!(world.ready().0, "False");
+}
+
+#[test]
+fn a_deployment_that_is_deleted_after_its_new_pods_were_taken_back() {
+    let mut world = one_stage();
+    world.image("s:broken");
+    world.step();
+    world.roll(false);
+    world.wait(120);
+    world.step();
+    assert!(world.stage("serving").last_rollback.is_some());
+    world.seen.deployments.clear();
+    world.step();
+    assert_eq!(image(&world), "s:broken");
+    assert_eq!(world.stage("serving").last_rollback, None);
+}
+
+#[test]
+fn a_version_is_returned_to_after_its_deployment_was_deleted() {
+    let mut world = healthy();
+    world.seen.versions.push(fixtures::version(2));
+    world.step();
+    world.seen.deployments.clear();
+    world.step();
+    world.roll(false);
+    world.wait(120);
+    let plan = world.step();
+    assert_eq!(reasons(&plan), [Reason::RolledBack]);
+    world.settle();
+    assert_eq!(world.serves("staging"), Some(1));
+}
