@@ -23,6 +23,9 @@ use sha2::{Digest, Sha256};
 /// Longest time that anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest time that a process may take to end when its test is over.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// The paths of a pod's containers, below a folder of its own, and the store.
 pub struct Pod {
     root: tempfile::TempDir,
@@ -212,7 +215,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Asked first, so that it ends what it has started; it may have ended already.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(self.id(), Signal::SIGTERM);
+        }
+        let start = Instant::now();
+        while start.elapsed() < ENDING && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         if self.child.kill().is_ok() {
             self.child.wait().unwrap();
         }
