@@ -161,20 +161,30 @@ proptest! {
             if changed || matches!(one, Act::LoseStatus) {
                 taken_back.clear();
             }
+            let before = world.seen.object.status.clone().unwrap_or_default();
             let plan = world.step();
             unchanged(&world, &plan)?;
             pods_are_accounted_for(&world)?;
             for stage in &plan.status.stages {
                 let digests = served.entry(stage.name.clone()).or_default();
                 digests.extend(stage.current.iter().map(|current| current.digest.clone()));
+                // A stage remembers the last one only, and until another one is promoted. What was
+                // taken back before that may be tried again: that takes a version that was wanted
+                // in between, which is another one.
+                let known = before.stages.iter().find(|one| one.name == stage.name);
+                if known.is_some_and(|known| known.current != stage.current) {
+                    taken_back.remove(&stage.name);
+                }
+                if let Some(last) = &stage.last_rollback {
+                    taken_back.insert(stage.name.clone(), last.revision.clone());
+                }
                 if let Some(next) = &stage.next {
                     let last = taken_back.get(&stage.name);
                     prop_assert!(last != Some(&next.revision), "{next:?} again");
                 }
-                match &stage.last_rollback {
-                    Some(last) => taken_back.insert(stage.name.clone(), last.revision.clone()),
-                    None => taken_back.remove(&stage.name),
-                };
+                if stage.last_rollback.is_none() {
+                    taken_back.remove(&stage.name);
+                }
             }
             for pair in plan.status.stages.windows(2) {
                 if let Some(current) = &pair[1].current {

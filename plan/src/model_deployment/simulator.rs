@@ -93,7 +93,7 @@ impl World {
     pub fn roll(&mut self, well: bool) {
         for one in &mut self.seen.deployments {
             one.observed = true;
-            if well || one.updated == one.replicas {
+            if well || one.replicas == 0 || one.complete() {
                 one.updated = one.replicas;
                 one.total = one.replicas;
                 one.available = one.replicas;

@@ -19,7 +19,8 @@ fn object(fields: Vec<(&str, Option<Value>)>) -> Value {
     Value::Object(present.collect())
 }
 
-fn gate() -> impl Strategy<Value = Value> {
+/// The kind of a gate, and what it says.
+fn gate() -> impl Strategy<Value = (&'static str, Value)> {
     let number = || maybe((-1e6..1e6_f64).prop_map(Value::from));
     let goal = maybe(prop_oneof![
         Just(json!("Maximize")),
@@ -43,23 +44,31 @@ fn gate() -> impl Strategy<Value = Value> {
         ];
         ("test", object(fields))
     });
-    ("[a-c]", prop_oneof![evaluation, test])
-        .prop_map(|(name, (kind, gate))| json!({"name": name, kind: gate}))
+    prop_oneof![evaluation, test]
+}
+
+/// Gates of a stage. Their names differ: the CRD has them as a map, so the API server sees to it.
+fn gates() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map("[a-c]", gate(), 0..3).prop_map(|gates| {
+        let gates = gates.into_iter();
+        gates
+            .map(|(name, (kind, gate))| json!({"name": name, kind: gate}))
+            .collect()
+    })
 }
 
 fn spec() -> impl Strategy<Value = ModelDeploymentSpec> {
     let stage = (
         "[a-c]",
         maybe((0_u32..4).prop_map(Value::from)),
-        prop::collection::vec(gate(), 0..3),
+        gates(),
         maybe(Just(json!({"onUnavailable": "10s"}))),
     )
         .prop_map(|(name, replicas, gates, rollback)| {
-            let gates = Some(Value::from(gates));
             object(vec![
                 ("name", Some(name.into())),
                 ("replicas", replicas),
-                ("gates", gates),
+                ("gates", Some(gates)),
                 ("rollback", rollback),
             ])
         });

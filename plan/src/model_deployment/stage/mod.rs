@@ -90,8 +90,9 @@ pub(super) fn plan(
     before: Option<&StageStatus>,
 ) -> StagePlan {
     let mut pass = Pass::new(context, stage, source, before);
-    pass.recover();
+    pass.make_anew();
     pass.follow_rollout();
+    pass.recover();
     if !context.seen.object.spec.paused {
         pass.consider();
     }
@@ -301,7 +302,7 @@ impl<'a> Pass<'a> {
                 // Pods that the spec can't make any more stay as they are.
                 (Some(made).filter(|m| m.revision == next.revision)?, serving)
             }
-            // Pods of a first version that was given up stay until another one comes.
+            // Pods of a first version that was given up stay, until they serve or another comes.
             _ => (serving?, None),
         };
         let object = deployment::build(

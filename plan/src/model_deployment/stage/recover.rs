@@ -1,55 +1,41 @@
 //! Where a status and a Deployment disagree: one of them was lost.
 
-use millwright_crds::model_deployment::CurrentStageVersion;
+use millwright_crds::model_deployment::{CurrentStageVersion, NextPhase};
 
 use super::{Pass, version_of};
-use crate::{
-    model_deployment::{revision::Revision, target::Version},
-    time,
-};
+use crate::{model_deployment::target::Version, observed::DeploymentState, time};
 
 impl Pass<'_> {
-    /// Brings what the status says together with what the Deployment remembers.
+    /// Reads what the stage serves from its Deployment when nothing else says it: the status was
+    /// lost, or is about pods that nobody can make any more, or the first rollout of all was given
+    /// up and its pods serve nevertheless. They have passed the gates, or they would not be there.
     pub(super) fn recover(&mut self) {
-        match (self.current.clone(), &self.next, self.deployment) {
-            (None, None, Some(deployment)) => {
-                let complete = deployment.complete();
-                let serving = match &self.remembered[..] {
-                    [running, ..] if complete => Some(running),
-                    [_, before, ..] => Some(before),
-                    _ => None,
-                };
-                self.current = serving.map(|revision| self.serves_now(revision));
-            }
-            (Some(current), _, None) => self.make_anew(current),
-            _ => {}
+        let phase = self.next.as_ref().map(|next| next.phase);
+        if phase == Some(NextPhase::RollingOut) || self.serving().is_some() {
+            return;
         }
-    }
-
-    /// Keeps the pods that run as those that the stage serves, when what served before is not
-    /// known any more: a pass had ended the rollout already and was not committed, or somebody
-    /// changed the Deployment.
-    pub(super) fn keep_what_runs(&mut self) {
-        if self.current.is_some()
-            && self.serving().is_none()
-            && let Some(running) = self.remembered.first()
-        {
-            self.current = Some(self.serves_now(running));
-        }
-    }
-
-    fn serves_now(&self, revision: &Revision) -> CurrentStageVersion {
-        CurrentStageVersion {
-            version: revision.version,
-            digest: revision.digest.clone(),
+        let complete = self.deployment.is_some_and(DeploymentState::complete);
+        let found = match &self.remembered[..] {
+            [running, ..] if complete => running,
+            [_, before, ..] => before,
+            // What was before is let go of when a rollout is done: that pass was not committed.
+            [running] if self.current.is_some() => running,
+            _ => return,
+        };
+        self.current = Some(CurrentStageVersion {
+            version: found.version,
+            digest: found.digest.clone(),
             since: time::format(self.context.now),
-            revision: revision.revision.clone(),
-        }
+            revision: found.revision.clone(),
+        });
     }
 
-    /// The Deployment is gone, and with it what its pods were made from. They are made from the
-    /// spec as it is now: the stage is down, so they are neither rolled out nor taken back.
-    fn make_anew(&mut self, mut current: CurrentStageVersion) {
+    /// When the Deployment is gone, and with it what its pods were made from, they are made from
+    /// the spec as it is now: the stage is down, so they are neither rolled out nor taken back.
+    pub(super) fn make_anew(&mut self) {
+        let (Some(mut current), None) = (self.current.clone(), self.deployment) else {
+            return;
+        };
         let version = Version::serving(&current);
         let revision = self.context.pods.revision(&version);
         if current.revision == revision {

@@ -92,7 +92,6 @@ impl Pass<'_> {
                 );
                 self.events.push(Event::normal(Reason::RollingOut, what));
                 self.next = None;
-                self.keep_what_runs();
             }
             Progress::Waiting(left) => self.requeue = Some(left),
             Progress::Late if self.serving().is_some() => self.take_back(&next),

@@ -1,6 +1,6 @@
 //! What follows when a status, a Deployment or the end of a pass was lost.
 
-use millwright_crds::model_deployment::{NextPhase, Outcome};
+use millwright_crds::model_deployment::{ModelDeploymentPhase as Phase, NextPhase, Outcome};
 use serde_json::json;
 
 use super::{healthy, history, reasons};
@@ -74,6 +74,42 @@ fn a_rollout_whose_end_was_not_committed() {
     let current = stage.current.as_ref().map(|one| one.revision.clone());
     assert_eq!((current, &stage.next), (world.deployed("serving"), &None));
     assert_eq!(image(&world), "s:2");
+}
+
+#[test]
+fn a_first_rollout_that_was_given_up_and_serves_nevertheless() {
+    let mut world = World::new(fixtures::two_stages());
+    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.step();
+    world.roll(true);
+    world.step();
+    world.end_tests(true);
+    world.step();
+    assert_eq!(world.next("production"), Some((1, NextPhase::RollingOut)));
+    world.image("s:2");
+    world.step();
+    assert_eq!(world.next("production"), None);
+    // Staging is first with the new pods, and production's old ones come up while the gates are
+    // checked.
+    for available in [0, 2] {
+        world.roll(true);
+        world
+            .seen
+            .deployments
+            .iter_mut()
+            .filter(|one| one.name == "d-production")
+            .for_each(|one| one.available = available);
+        world.step();
+        assert_eq!(
+            (world.serves("production"), world.next("production")),
+            ((available > 0).then_some(1), Some((1, NextPhase::Gating)))
+        );
+    }
+    assert_eq!(world.status().phase, Phase::Promoting);
+    let (old, new) = (world.deployed("production"), world.deployed("staging"));
+    assert_ne!(old, new);
+    world.settle();
+    assert_eq!(world.deployed("production"), new);
 }
 
 #[test]
