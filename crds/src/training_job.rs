@@ -105,7 +105,8 @@ pub struct TrainingJobSpec {
     /// Time between SIGTERM and SIGKILL for the trainer when the run is stopped.
     #[serde(default = "default_grace")]
     pub cancel_grace_period: Duration,
-    /// Stops the run while true: its pod ends and a new attempt starts when it is false again.
+    /// Stops the run while true: its pod ends, and a new attempt starts when it is false again. A
+    /// model that is being published is published first, and is never trained again.
     #[serde(default)]
     pub suspend: bool,
 }

@@ -8,13 +8,16 @@ use millwright_crds::{
     ModelDeployment, TrainingJob, TrainingJobStatus,
     model_deployment::ModelSelector,
     training_job::{Failure, FailureReason, TrainingJobPhase},
+    wire::{attempt::ProgressReport, contract::RUN_PORT},
 };
 use millwright_plan::{
-    Plan, Settings, time,
+    Plan, Settings,
+    observed::{JobState, PodState},
+    time,
     training_job::{self, Champion, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller};
+use crate::runtime::{context::Context, controller::Controller, pull};
 
 /// The controller of TrainingJobs.
 pub(crate) struct TrainingJobs;
@@ -53,19 +56,17 @@ impl Controller for TrainingJobs {
                 .model_versions
                 .get(&ObjectRef::new(&name).within(&namespace))
         });
+        let jobs: Vec<JobState> = unshared(&stores.jobs.of_owner(&uid));
+        let pods: Vec<PodState> = unshared(&stores.pods.of_owner(&uid));
+        let latest = object.status.as_ref().map_or(0, |status| status.attempts);
         Ok(Observed {
-            jobs: stores
-                .jobs
-                .of_owner(&uid)
-                .iter()
-                .map(|job| (**job).clone())
-                .collect(),
-            pods: stores
-                .pods
-                .of_owner(&uid)
-                .iter()
-                .map(|pod| (**pod).clone())
-                .collect(),
+            progress: progress(context, &object, &jobs, &pods).await,
+            taken: training_job::taken(&object, latest, |name| {
+                let key = (namespace.clone(), name.to_owned());
+                stores.jobs.is_of_another(&key, &uid)
+            }),
+            jobs,
+            pods,
             datasets,
             champion: spec
                 .model
@@ -74,7 +75,6 @@ impl Controller for TrainingJobs {
             model: model.map(|model| (*model).clone()),
             last_version: last_version.map(|version| (*version).clone()),
             store_claim: stores.has_claim(&namespace, &context.settings.store.claim),
-            progress: None,
             object: (*object).clone(),
         })
     }
@@ -103,6 +103,38 @@ impl Controller for TrainingJobs {
         });
         status
     }
+}
+
+fn unshared<T: Clone>(list: &[Arc<T>]) -> Vec<T> {
+    list.iter().map(|one| (**one).clone()).collect()
+}
+
+/// What the agent of the trainer that runs says. An agent that does not answer is no trouble: its
+/// progress is news, and it is asked less and less often.
+async fn progress(
+    context: &Context,
+    run: &TrainingJob,
+    jobs: &[JobState],
+    pods: &[PodState],
+) -> Option<ProgressReport> {
+    let pod = training_job::progress::asked(jobs, pods)?;
+    // Before it is stopped it is asked in any case: it may be publishing.
+    if !run.spec.suspend && !context.pace.is_due(&pod.uid, training_job::progress::EVERY) {
+        return None;
+    }
+    let answer = ask(pod).await;
+    context.pace.answered(&pod.uid, answer.is_ok());
+    answer
+        .inspect_err(|error| tracing::debug!(pod = pod.name, "no progress: {error:#}"))
+        .ok()
+}
+
+async fn ask(pod: &PodState) -> anyhow::Result<ProgressReport> {
+    let ip = pod.ip.as_deref().unwrap_or_default();
+    let report: ProgressReport = pull::document(ip, RUN_PORT, "/progress").await?;
+    // Addresses of pods are used again: another pod may answer at this one.
+    anyhow::ensure!(report.pod_uid == pod.uid, "another pod answered at {ip}");
+    Ok(report)
 }
 
 /// What the last stage of a ModelDeployment that follows the model runs. A deployment that is

@@ -1,7 +1,7 @@
 //! What planners need to know of Jobs, pods and Deployments: projections, so that a watch over
 //! thousands of them stays small.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -10,6 +10,12 @@ use k8s_openapi::api::{
     core::v1::{ContainerStatus, Pod},
 };
 use millwright_crds::{ANNOTATION_RESOLVED, LABEL_OWNER};
+
+/// Label with the UID of the Job that a pod belongs to, put there by the Job controller.
+pub const LABEL_JOB: &str = "batch.kubernetes.io/controller-uid";
+/// Jobs and pods come by watches of their own: a pod may be seen to end this much later than its
+/// Job.
+pub const SETTLING: Duration = Duration::from_secs(10);
 
 /// A batch/v1 Job of ours.
 #[derive(Clone, Debug, PartialEq)]

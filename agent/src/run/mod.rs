@@ -29,17 +29,19 @@ use crate::{
 /// When the task is missing, or socket or port can't be had.
 pub(crate) async fn training(layout: &Layout, port: u16) -> Result<(), Failure> {
     let task: RunTask = environment::task()?;
-    let progress = Progress {
-        pod_uid: pod_uid()?,
-        output: layout.path(&task.output),
-        objective: task.objective.clone(),
-    };
+    let (output, objective) = (layout.path(&task.output), task.objective.clone());
     let publisher = Arc::new(publish::Publisher::new(
         task,
         layout,
         environment::store()?,
         environment::namespace()?,
     ));
+    let progress = Progress {
+        pod_uid: pod_uid()?,
+        output,
+        objective,
+        publisher: publisher.clone(),
+    };
     let socket = Router::new().route(
         PUBLISH,
         post(move |axum::Json(request): axum::Json<PublishRequest>| {

@@ -5,7 +5,10 @@ use std::{io, path::PathBuf, sync::Arc};
 use axum::{Router, extract::State, routing::get};
 use millwright_crds::wire::attempt::{MAX_METRICS, ProgressReport};
 
-use super::server::{Answer, health};
+use super::{
+    publish::Publisher,
+    server::{Answer, health},
+};
 use crate::metrics::{self, Metrics};
 
 /// Where progress is read from.
@@ -16,6 +19,8 @@ pub(super) struct Progress {
     pub output: PathBuf,
     /// Metric of the objective.
     pub objective: Option<String>,
+    /// What publishes that folder.
+    pub publisher: Arc<Publisher>,
 }
 
 /// Answers at `/healthz` and `/progress`.
@@ -33,6 +38,7 @@ async fn report(State(progress): State<Arc<Progress>>) -> Answer<ProgressReport>
         pod_uid: progress.pod_uid.clone(),
         percent,
         metrics: metrics.first(MAX_METRICS, progress.objective.as_deref()),
+        publishing: progress.publisher.is_busy(),
     }))
 }
 

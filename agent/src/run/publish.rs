@@ -55,6 +55,11 @@ impl Publisher {
         }
     }
 
+    /// Whether something is being published now.
+    pub fn is_busy(&self) -> bool {
+        self.busy.try_lock().is_err()
+    }
+
     /// Publishes the output folder. While the store fails it is tried again, until nobody waits for
     /// the answer any more.
     ///

@@ -149,7 +149,8 @@ fn what_can_t_be_published_is_named() {
 #[test]
 fn an_upload_that_fails_and_recovers() {
     let pod = Pod::new();
-    let (mut sidecar, _) = sidecar(&pod, &task());
+    let (mut sidecar, port) = sidecar(&pod, &task());
+    assert!(!progress(port).publishing);
     // Nothing can be made below a file.
     fs::write(pod.key("blobs"), "").unwrap();
     let trainer = Running::start(trainer(&pod, "echo model > m"));
@@ -158,6 +159,7 @@ fn an_upload_that_fails_and_recovers() {
         line.contains("the artifact store failed at blobs/"),
         "{line}"
     );
+    assert!(progress(port).publishing);
     // The trainer is done by now: a stop waits for its model.
     trainer.signal(Signal::SIGTERM);
     fs::remove_file(pod.key("blobs")).unwrap();
@@ -221,16 +223,18 @@ fn get(port: u16, path: &str) -> String {
     answer
 }
 
+fn progress(port: u16) -> ProgressReport {
+    let answer = get(port, "/progress");
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    wire::read(body.as_bytes()).unwrap()
+}
+
 #[test]
 fn health_and_progress() {
     let pod = Pod::new();
     let (_sidecar, port) = sidecar(&pod, &task());
     assert!(get(port, "/healthz").starts_with("HTTP/1.1 200"));
-    let progress = || {
-        let answer = get(port, "/progress");
-        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-        wire::read::<ProgressReport>(body.as_bytes()).unwrap()
-    };
+    let progress = || progress(port);
     let none = progress();
     assert_eq!((none.pod_uid.as_str(), none.percent), ("pod-1", None));
     pod.write(

@@ -86,7 +86,7 @@ pub enum TrainingJobPhase {
     Preparing,
     /// The trainer runs.
     Running,
-    /// The trainer has ended well; its model is being collected.
+    /// The trainer has ended well; its model is being published or collected.
     Publishing,
     /// The evaluation pod runs.
     Evaluating,
@@ -105,7 +105,7 @@ impl TrainingJobPhase {
     }
 }
 
-/// What the trainer says of its progress.
+/// What the trainer says of its progress; asked for every 15 s while it runs.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
@@ -116,6 +116,8 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::metrics")]
     pub metrics: BTreeMap<String, f64>,
+    /// When it last moved (RFC 3339).
+    pub updated_at: String,
 }
 
 /// What a run was made from.

@@ -128,5 +128,8 @@ pub struct ProgressReport {
     pub percent: Option<u32>,
     /// The last metrics.
     pub metrics: BTreeMap<String, f64>,
+    /// Whether the trainer has ended well and its output is being published.
+    #[serde(default)]
+    pub publishing: bool,
 }
 versioned!(ProgressReport, "the progress report", 1);

@@ -162,7 +162,7 @@ pub async fn an_upload_fails_and_recovers(world: &World) -> Result<()> {
 }
 
 /// The folder of this machine that a namespace's artifact store is in.
-async fn store_folder(world: &World, scene: &Scene) -> Result<PathBuf> {
+pub async fn store_folder(world: &World, scene: &Scene) -> Result<PathBuf> {
     let claim: PersistentVolumeClaim = scene.get("millwright-artifacts").await?;
     let volume = claim.spec.and_then(|spec| spec.volume_name);
     let volume = volume.context("the store's claim has no volume")?;

@@ -4,6 +4,7 @@ mod failures;
 mod loops;
 mod rollout;
 mod story;
+mod suspend;
 mod traffic;
 mod trainer;
 mod world;
@@ -33,6 +34,8 @@ fn main() {
         test!(loops::without_labels_no_run_starts),
         test!(loops::a_worse_model_is_refused),
         test!(rollout::a_model_that_never_gets_ready_costs_no_request),
+        test!(suspend::a_run_shows_its_progress_and_goes_on_after_a_suspend),
+        test!(suspend::a_suspend_waits_for_what_is_being_published),
         test!(failures::an_upload_fails_and_recovers),
         test!(failures::a_deleted_pod_is_replaced),
         test!(failures::out_of_memory),

@@ -8,7 +8,7 @@ use kube::{
 };
 use millwright_plan::Settings;
 
-use super::{fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics};
+use super::{fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics, pull::Pace};
 use crate::stores::Stores;
 
 /// What every controller shares.
@@ -21,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
+    pub(crate) pace: Pace,
 }
 
 impl Context {
@@ -46,6 +47,7 @@ impl Context {
             health: Health::default(),
             leadership,
             metrics,
+            pace: Pace::default(),
         })
     }
 }

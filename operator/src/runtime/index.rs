@@ -81,6 +81,15 @@ impl<T> Index<T> {
         names
     }
 
+    /// Whether an object exists and belongs to another owner than this.
+    pub(crate) fn is_of_another(&self, key: &Key, uid: &str) -> bool {
+        let inner = self.0.read();
+        inner
+            .entries
+            .get(key)
+            .is_some_and(|entry| entry.owner_uid != uid)
+    }
+
     /// The resourceVersion that the store has of an object.
     pub(crate) fn resource_version(&self, key: &Key) -> Option<u64> {
         self.0

@@ -11,10 +11,10 @@ use millwright_crds::{
 };
 use serde_json::json;
 
-use super::{LABEL_REQUEST, SYNC, outcome::LABEL_JOB};
+use super::{LABEL_REQUEST, SYNC};
 use crate::{
     Settings,
-    observed::{ContainerState, JobPhase, JobState, Lifecycle, PodState, Terminated},
+    observed::{ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, Terminated},
     settings::AgentResources,
 };
 

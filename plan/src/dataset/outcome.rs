@@ -11,15 +11,12 @@ use millwright_crds::{
 use super::SYNC;
 use crate::{
     Reason,
-    observed::{ContainerState, JobPhase, JobState, Lifecycle, PodState, Terminated},
+    observed::{
+        ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, SETTLING, Terminated,
+    },
     time,
 };
 
-/// Label with the UID of the Job that a pod belongs to, put there by the Job controller.
-pub(super) const LABEL_JOB: &str = "batch.kubernetes.io/controller-uid";
-/// Jobs and pods come by watches of their own: a pod may be seen to end this much later than its
-/// Job.
-const SETTLING: Duration = Duration::from_secs(10);
 /// How long the kubelet may try to pull an image or to start a container before the sync counts as
 /// failed: the next one is made from the settings of that time.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -12,7 +12,10 @@ use super::{
     fixtures::{at, dataset, ended, pod, result, settings, waiting},
     *,
 };
-use crate::{conditions::is_true, observed::Lifecycle};
+use crate::{
+    conditions::is_true,
+    observed::{LABEL_JOB, Lifecycle},
+};
 
 /// A namespace with one Dataset, where plans are carried out.
 pub(super) struct World {
@@ -78,7 +81,7 @@ impl World {
         self.seen.jobs.retain(|job| job.uid != uid);
         self.seen
             .pods
-            .retain(|pod| pod.label(outcome::LABEL_JOB) != Some(uid));
+            .retain(|pod| pod.label(LABEL_JOB) != Some(uid));
     }
 
     /// The sync that hasn't ended.
@@ -91,9 +94,7 @@ impl World {
     pub fn container(&mut self, state: Lifecycle) {
         if let Some(job) = self.active().cloned() {
             let label = Some(job.uid.as_str());
-            self.seen
-                .pods
-                .retain(|pod| pod.label(outcome::LABEL_JOB) != label);
+            self.seen.pods.retain(|pod| pod.label(LABEL_JOB) != label);
             self.seen.pods.push(pod(&job, state));
         }
     }

@@ -1,5 +1,5 @@
-//! `spec.activeDeadline`: the operator times, because the Job controller's deadline loses the
-//! trainer's message (findings.md 2).
+//! `spec.activeDeadline`: the operator times, because when the Job controller's own deadline passes
+//! the trainer's message can be read for a second or two only.
 
 use std::time::Duration;
 

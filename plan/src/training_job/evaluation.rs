@@ -1,6 +1,8 @@
 //! The evaluation of a run: a second pod that scores the candidate and the champion on the same
 //! data.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Container};
 use millwright_crds::{
@@ -14,7 +16,11 @@ use millwright_crds::{
     },
 };
 
-use super::{COLLECT_EVALUATION, Champion, EVALUATION, EVALUATION_INPUT, failure, job};
+use super::{
+    COLLECT_EVALUATION, Champion, EVALUATION, EVALUATION_INPUT, failure, job,
+    lost::{self, Kept},
+    outcome,
+};
 use crate::{
     Settings, SpecError,
     observed::{JobPhase, JobState, PodState},
@@ -218,10 +224,14 @@ fn sidecar(
 /// How an evaluation stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// Not ended.
-    Waiting,
+    /// Not ended; when something keeps it from its end, what.
+    Waiting(Option<Failure>),
+    /// Ended, and its pod's end should be seen within this time.
+    Settling(Duration),
+    /// The pod was taken away: that says nothing of the model, so it is evaluated again.
+    Disrupted(Failure),
     /// Ended well, but its report wasn't read before the pod was gone.
-    Lost,
+    Lost(Kept<EvaluationReport>),
     /// Ended well.
     Succeeded(EvaluationReport),
     /// Ended badly.
@@ -236,40 +246,42 @@ pub(super) fn outcome(
     pods: &[PodState],
     now: Timestamp,
 ) -> Outcome {
-    let message = super::outcome::message_of(attempt, EVALUATION, pods)
-        .or_else(|| super::outcome::message_of(attempt, COLLECT_EVALUATION, pods));
-    match &job.phase {
-        JobPhase::Active => match failure::of_stuck_pod(attempt, EVALUATION, pods, now) {
-            Some(failure) => Outcome::Failed(as_evaluation(failure)),
-            None => Outcome::Waiting,
-        },
-        JobPhase::Complete => match message.as_deref().map(|text| wire::read(text.as_bytes())) {
-            Some(Ok(report)) => Outcome::Succeeded(report),
-            Some(Err(error)) => Outcome::Failed(failure::plain(
-                FailureReason::EvaluationFailed,
-                error.to_string(),
-                attempt,
-                now,
-            )),
-            None => collected(attempt, jobs, pods, now),
-        },
-        JobPhase::Failed { .. } => Outcome::Failed(as_evaluation(failure::of_job(
-            attempt, EVALUATION, job, pods, now,
-        ))),
+    if job.deleting {
+        return Outcome::Waiting(None);
     }
-}
-
-fn collected(attempt: u32, jobs: &[JobState], pods: &[PodState], now: Timestamp) -> Outcome {
-    let number = attempt.to_string();
-    let collect = jobs.iter().find(|job| {
-        job.label(millwright_crds::LABEL_ROLE) == Some(COLLECT_EVALUATION)
-            && job.label(millwright_crds::LABEL_ATTEMPT) == Some(&number)
-    });
-    match collect {
-        Some(job) if matches!(job.phase, JobPhase::Failed { .. }) => Outcome::Failed(
-            as_evaluation(failure::of_job(attempt, COLLECT_EVALUATION, job, pods, now)),
-        ),
-        _ => Outcome::Lost,
+    if let Some(left) = outcome::settling(job, pods, now) {
+        return Outcome::Settling(left);
+    }
+    match &job.phase {
+        JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
+            Some(failure) if failure::is_hopeless(job, now) => {
+                Outcome::Failed(as_evaluation(failure))
+            }
+            stuck => Outcome::Waiting(stuck),
+        },
+        JobPhase::Complete => match outcome::message_of(job, pods) {
+            Some(text) => match wire::read(text.as_bytes()) {
+                Ok(report) => Outcome::Succeeded(report),
+                Err(error) => Outcome::Failed(failure::plain(
+                    FailureReason::EvaluationFailed,
+                    error.to_string(),
+                    attempt,
+                    now,
+                )),
+            },
+            None => match lost::kept(attempt, COLLECT_EVALUATION, jobs, pods, now) {
+                Kept::Found(report) => Outcome::Succeeded(report),
+                Kept::Nothing(failure) => Outcome::Failed(as_evaluation(failure)),
+                kept => Outcome::Lost(kept),
+            },
+        },
+        JobPhase::Failed { .. } => {
+            let failure = failure::of_job(attempt, job, pods, now);
+            match failure.reason {
+                FailureReason::Evicted | FailureReason::PodDeleted => Outcome::Disrupted(failure),
+                _ => Outcome::Failed(as_evaluation(failure)),
+            }
+        }
     }
 }
 

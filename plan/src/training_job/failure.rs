@@ -63,11 +63,11 @@ pub(super) fn plain(
 /// Why a pod that hasn't ended gets nowhere; `None` when nothing is wrong with it.
 pub(super) fn of_stuck_pod(
     attempt: u32,
-    role: &str,
+    job: &JobState,
     pods: &[PodState],
     now: Timestamp,
 ) -> Option<Failure> {
-    let pod = pod_of(attempt, role, pods)?;
+    let pod = pod_of(job, pods)?;
     pod.containers.iter().find_map(|container| {
         let Lifecycle::Waiting { reason, message } = &container.state else {
             return None;
@@ -94,20 +94,14 @@ pub(super) fn of_stuck_pod(
     })
 }
 
-/// Whether a stuck pod has had its time.
-pub(super) fn is_hopeless(_failure: &Failure, job: &JobState, now: Timestamp) -> bool {
+/// Whether the pod of a Job, being stuck, has had its time.
+pub(super) fn is_hopeless(job: &JobState, now: Timestamp) -> bool {
     job.created
         .is_some_and(|created| time::between(created, now) >= PATIENCE)
 }
 
 /// Why a Job that failed did so.
-pub(super) fn of_job(
-    attempt: u32,
-    role: &str,
-    job: &JobState,
-    pods: &[PodState],
-    now: Timestamp,
-) -> Failure {
+pub(super) fn of_job(attempt: u32, job: &JobState, pods: &[PodState], now: Timestamp) -> Failure {
     let at = job.finished.unwrap_or(now);
     let JobPhase::Failed {
         reason: job_reason,
@@ -121,7 +115,7 @@ pub(super) fn of_job(
             at,
         );
     };
-    let pod = pod_of(attempt, role, pods);
+    let pod = pod_of(job, pods);
     if job_reason == "PodFailurePolicy" {
         let why = pod.and_then(|pod| pod.disrupted.clone().or_else(|| pod.reason.clone()));
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();

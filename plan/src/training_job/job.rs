@@ -28,18 +28,24 @@ pub(super) fn validate(run: &TrainingJob, settings: &Settings) -> Result<(), Spe
     Ok(())
 }
 
+/// Name of the Job of an attempt with this role.
+pub(super) fn name(run: &str, attempt: u32, role: &str) -> String {
+    let number = attempt.to_string();
+    let parts: &[&str] = if role == super::TRAINING {
+        &[run, &number]
+    } else {
+        &[run, &number, role]
+    };
+    names::join(parts, JOB_LIMIT)
+}
+
 /// A Job that runs one pod once: the operator owns retry, backoff and deadline, because the Job
-/// controller's can't be told what we know (findings.md 3). A disruption is told apart from a
-/// failure by the policy, so that the reason outlives the pod.
+/// controller's can't be told what we know. A disruption is told apart from a failure by the policy,
+/// so that the reason outlives the pod.
 pub(super) fn once(run: &TrainingJob, attempt: u32, role: &str, template: PodTemplateSpec) -> Job {
     let owner = Owner::of(run);
     let number = attempt.to_string();
-    let parts: &[&str] = if role == super::TRAINING {
-        &[&owner.name, &number]
-    } else {
-        &[&owner.name, &number, role]
-    };
-    let mut metadata = owner.child(names::join(parts, JOB_LIMIT), role);
+    let mut metadata = owner.child(name(&owner.name, attempt, role), role);
     metadata
         .labels
         .get_or_insert_default()

@@ -11,12 +11,22 @@ mod attempt;
 mod deadline;
 mod evaluation;
 mod failure;
+mod gone;
 mod inputs;
 mod job;
+mod lost;
 mod outcome;
+pub mod progress;
 mod register;
 mod retry;
 mod status;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -28,6 +38,7 @@ use millwright_crds::{
     model::Model,
     model_version::ModelVersion,
     training_job::{Failure, FailureReason, ResolvedInput, TrainingJobPhase},
+    wire::attempt::{AttemptResult, ProgressReport},
 };
 
 use crate::{
@@ -35,6 +46,7 @@ use crate::{
     observed::{JobPhase, JobState, PodState},
     time,
 };
+use lost::Kept;
 use outcome::{Outcome, Waiting};
 
 pub use attempt::build as build_attempt;
@@ -70,9 +82,17 @@ pub struct Observed {
     pub champion: Option<Champion>,
     /// Whether the artifact store's claim exists in the namespace.
     pub store_claim: bool,
-    /// What the trainer's agent last said of its progress.
-    pub progress: Option<millwright_crds::training_job::Progress>,
+    /// What the agent of the trainer that runs says now, if it was asked and answers.
+    pub progress: Option<ProgressReport>,
+    /// Numbers of attempts whose Jobs' names others have taken, e.g. the Jobs that an earlier
+    /// TrainingJob of this name left.
+    pub taken: Vec<u32>,
 }
+
+/// How soon a run that publishes is asked again whether it still does.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// What a run says that publishes although it is to be suspended.
+const AND_THEN_SUSPENDED: &str = "its model is published first; then the run is suspended";
 
 /// A version that serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +130,23 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<Traini
     }
 }
 
+/// The next number of an attempt, past those that others have taken.
+fn next_number(latest: u32, taken: &[u32]) -> u32 {
+    let mut next = latest.saturating_add(1);
+    while taken.contains(&next) {
+        next = next.saturating_add(1);
+    }
+    next
+}
+
+/// The attempts after `latest`, in a row, whose Jobs' names `is_taken` says that others have.
+pub fn taken(run: &TrainingJob, latest: u32, is_taken: impl Fn(&str) -> bool) -> Vec<u32> {
+    let name = run.metadata.name.as_deref().unwrap_or_default();
+    (latest.saturating_add(1)..)
+        .take_while(|attempt| is_taken(&job::name(name, *attempt, TRAINING)))
+        .collect()
+}
+
 struct Run<'a> {
     seen: &'a Observed,
     settings: &'a Settings,
@@ -129,14 +166,12 @@ impl Run<'_> {
         if let Some(limit) = self.deadline_passed() {
             return Ok(self.fail(deadline::failure(limit, self.before.attempts, self.now)));
         }
-        let Some((attempt, job)) = latest else {
-            return self.first_attempt();
-        };
-        let plan = match outcome::of_attempt(attempt, job, &self.seen.pods, self.now) {
-            Outcome::Waiting(waiting) => self.waiting(attempt, &waiting),
-            Outcome::Lost => self.collect(attempt, COLLECT),
-            Outcome::Failed(failure) => self.retry_or_fail(attempt, job, failure)?,
-            Outcome::Succeeded(result) => self.after_training(attempt, job, &result)?,
+        let plan = match latest {
+            Some((attempt, job)) if attempt >= self.attempts() => {
+                self.after_attempt(attempt, job)?
+            }
+            _ if self.attempts() > 0 => self.without_job(self.attempts())?,
+            _ => self.first_attempt()?,
         };
         Ok(match self.time_to_deadline() {
             Some(left) if !plan.status.phase.is_final() => plan.within(left),
@@ -144,7 +179,34 @@ impl Run<'_> {
         })
     }
 
-    /// Number and Job of the latest attempt.
+    fn after_attempt(
+        &self,
+        attempt: u32,
+        job: &JobState,
+    ) -> Result<Plan<TrainingJobStatus>, SpecError> {
+        match outcome::of_attempt(attempt, job, &self.seen.jobs, &self.seen.pods, self.now) {
+            Outcome::Waiting(waiting) => Ok(self.waiting(attempt, &waiting)),
+            Outcome::Settling(left) => Ok(Plan::status(self.before.clone()).within(left)),
+            Outcome::Lost(kept) => Ok(self.collect(attempt, COLLECT, &kept)),
+            Outcome::Failed(failure) => self.retry_or_fail(attempt, job, failure),
+            Outcome::Succeeded(result) => {
+                self.after_training(attempt, &inputs::read(job.resolved.as_deref()), &result)
+            }
+        }
+    }
+
+    /// Number of the latest attempt, whether its Job is still there or not; 0 before the first.
+    fn attempts(&self) -> u32 {
+        let numbers = self
+            .seen
+            .jobs
+            .iter()
+            .filter(|job| job.label(LABEL_ROLE) == Some(TRAINING))
+            .filter_map(|job| job.label(LABEL_ATTEMPT)?.parse().ok());
+        numbers.fold(self.before.attempts, u32::max)
+    }
+
+    /// Number and Job of the latest attempt that is not being deleted.
     fn latest(&self, role: &str) -> Option<(u32, &JobState)> {
         self.seen
             .jobs
@@ -154,29 +216,22 @@ impl Run<'_> {
             .max_by_key(|(attempt, _)| *attempt)
     }
 
-    fn job_of(&self, role: &str, attempt: u32) -> Option<&JobState> {
-        let number = attempt.to_string();
-        self.seen.jobs.iter().find(|job| {
-            job.label(LABEL_ROLE) == Some(role) && job.label(LABEL_ATTEMPT) == Some(&number)
-        })
-    }
-
     fn first_attempt(&self) -> Result<Plan<TrainingJobStatus>, SpecError> {
         match inputs::resolve(&self.seen.object.spec, &self.seen.datasets) {
-            Ok(resolved) => self.start_attempt(self.before.attempts + 1, &resolved),
+            Ok(resolved) => self.start_attempt(&resolved),
             Err(missing) => Ok(Plan::status(
                 self.pending(Reason::InputUnavailable, &missing),
             )),
         }
     }
 
-    /// Creates the Job of an attempt. Status stays as it is until there is something to say: a
-    /// run costs as few writes as it can.
+    /// Creates the Job of the next attempt. Status stays as it is until there is something to say:
+    /// a run costs as few writes as it can.
     fn start_attempt(
         &self,
-        attempt: u32,
         resolved: &[ResolvedInput],
     ) -> Result<Plan<TrainingJobStatus>, SpecError> {
+        let attempt = next_number(self.attempts(), &self.seen.taken);
         let job = attempt::build(&self.seen.object, attempt, resolved, self.settings)?;
         let mut plan = Plan::status(self.before.clone());
         self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
@@ -204,6 +259,10 @@ impl Run<'_> {
     }
 
     fn suspend(&self) -> Plan<TrainingJobStatus> {
+        let publishes = self.seen.progress.as_ref().is_some_and(|p| p.publishing);
+        if let Some((attempt, _)) = self.latest(TRAINING).filter(|_| publishes) {
+            return Plan::status(self.publishing(attempt, AND_THEN_SUSPENDED)).within(ASK_AGAIN);
+        }
         let mut plan = Plan::status(self.suspended());
         plan.operations = self.stop_jobs();
         if self.before.phase != TrainingJobPhase::Suspended {
@@ -217,18 +276,11 @@ impl Run<'_> {
 
     /// Deletes what still runs.
     fn stop_jobs(&self) -> Vec<Operation> {
-        let namespace = self
-            .seen
-            .object
-            .metadata
-            .namespace
-            .as_deref()
-            .unwrap_or_default();
         self.seen
             .jobs
             .iter()
             .filter(|job| job.phase == JobPhase::Active && !job.deleting)
-            .map(|job| Operation::Delete(Target::built_in::<Job>(namespace, &job.name, &job.uid)))
+            .map(|job| self.delete(job))
             .collect()
     }
 
@@ -259,6 +311,10 @@ impl Run<'_> {
     }
 
     fn waiting(&self, attempt: u32, waiting: &Waiting) -> Plan<TrainingJobStatus> {
+        if self.seen.progress.as_ref().is_some_and(|p| p.publishing) {
+            return Plan::status(self.publishing(attempt, "its model is being published"))
+                .within(progress::EVERY);
+        }
         let (status, event) = self.at_work(attempt, waiting);
         let mut plan = Plan::status(status);
         plan.events.extend(event);
@@ -269,14 +325,36 @@ impl Run<'_> {
     }
 
     /// The pod is gone and nobody read its message: a small Job reads the record in the store.
-    fn collect(&self, attempt: u32, role: &str) -> Plan<TrainingJobStatus> {
-        let publishing = self.publishing(attempt);
-        let mut plan = Plan::status(publishing);
-        if self.job_of(role, attempt).is_none() {
-            let job = job::collect(&self.seen.object, attempt, role, self.settings);
-            self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
+    fn collect<T>(&self, attempt: u32, role: &str, kept: &Kept<T>) -> Plan<TrainingJobStatus> {
+        match kept {
+            Kept::Unknown => {
+                let job = job::collect(&self.seen.object, attempt, role, self.settings);
+                let mut plan = Plan::status(self.collecting(attempt));
+                self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
+                plan
+            }
+            Kept::Unreadable { failure, left } => {
+                let mut plan = self.unreadable(attempt, failure);
+                match lost::job(attempt, role, &self.seen.jobs) {
+                    Some(job) if left.is_zero() => plan.operations.push(self.delete(job)),
+                    _ => plan = plan.within(*left),
+                }
+                plan
+            }
+            Kept::Looking(Some(stuck)) => self.unreadable(attempt, stuck).within(failure::PATIENCE),
+            Kept::Looking(None) | Kept::Found(_) | Kept::Nothing(_) => {
+                Plan::status(self.collecting(attempt))
+            }
         }
-        plan
+    }
+
+    fn delete(&self, job: &JobState) -> Operation {
+        let namespace = self.seen.object.metadata.namespace.as_deref();
+        Operation::Delete(Target::built_in::<Job>(
+            namespace.unwrap_or_default(),
+            &job.name,
+            &job.uid,
+        ))
     }
 
     fn retry_or_fail(
@@ -285,7 +363,12 @@ impl Run<'_> {
         job: &JobState,
         failure: Failure,
     ) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        let failures = retry::count_failures(&self.seen.jobs, self.before.failures);
+        let failures = retry::count_failures(
+            &self.seen.jobs,
+            self.before.failures,
+            failure.reason,
+            !self.knows_failure_of(attempt),
+        );
         let decision = retry::decide(&self.seen.object.spec.retry, &failure, failures);
         let ended = job.finished.unwrap_or(self.now);
         let Some(delay) = decision else {
@@ -293,40 +376,41 @@ impl Run<'_> {
             plan.status.failures = failures;
             return Ok(plan);
         };
-        let waited = time::between(ended, self.now);
-        if waited < delay {
-            let left = delay - waited;
-            return Ok(self
-                .between_attempts(attempt, failures, failure, delay)
-                .within(left));
+        let between = self.between_attempts(attempt, failures, failure, delay);
+        let left = delay.saturating_sub(time::between(ended, self.now));
+        if !left.is_zero() {
+            return Ok(between.within(left));
         }
         // The inputs of the first attempt are the inputs of the run.
         let resolved = inputs::read(job.resolved.as_deref());
-        self.start_attempt(attempt + 1, &resolved)
+        let mut plan = self.start_attempt(&resolved)?;
+        // A failure that is only seen when its time is over is told all the same.
+        plan.status = between.status;
+        plan.events.splice(0..0, between.events);
+        Ok(plan)
     }
 
     fn after_training(
         &self,
         attempt: u32,
-        job: &JobState,
-        result: &millwright_crds::wire::attempt::AttemptResult,
+        resolved: &[ResolvedInput],
+        result: &AttemptResult,
     ) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        let resolved = inputs::read(job.resolved.as_deref());
         let spec = &self.seen.object.spec;
         if spec.evaluation.is_none() {
-            return Ok(self.register(attempt, &resolved, result, None));
+            return Ok(self.register(attempt, resolved, result, None));
         }
-        let Some(evaluation) = self.job_of(EVALUATION, attempt) else {
+        let Some(evaluation) = lost::job(attempt, EVALUATION, &self.seen.jobs) else {
             let champion = evaluation::champion(spec, self.seen.champion.as_ref());
             let job = evaluation::build(
                 &self.seen.object,
                 attempt,
-                &resolved,
+                resolved,
                 result,
                 champion,
                 self.settings,
             )?;
-            let mut plan = Plan::status(self.evaluating(attempt, &resolved, result));
+            let mut plan = Plan::status(self.evaluating(attempt, resolved, result, None));
             self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
             return Ok(plan);
         };
@@ -338,15 +422,30 @@ impl Run<'_> {
                 &self.seen.pods,
                 self.now,
             ) {
-                evaluation::Outcome::Waiting => {
-                    Plan::status(self.evaluating(attempt, &resolved, result))
+                evaluation::Outcome::Waiting(stuck) => {
+                    let again = stuck.as_ref().map_or(Duration::MAX, |_| failure::PATIENCE);
+                    Plan::status(self.evaluating(attempt, resolved, result, stuck.as_ref()))
+                        .within(again)
                 }
-                evaluation::Outcome::Lost => self.collect(attempt, COLLECT_EVALUATION),
+                evaluation::Outcome::Settling(left) => {
+                    Plan::status(self.before.clone()).within(left)
+                }
+                evaluation::Outcome::Disrupted(failure) => {
+                    let status = self.evaluating(attempt, resolved, result, Some(&failure));
+                    let mut plan = Plan::status(status);
+                    plan.operations.push(self.delete(evaluation));
+                    plan.events.push(Event::warning(
+                        failure::reason(failure.reason),
+                        failure.message,
+                    ));
+                    plan
+                }
+                evaluation::Outcome::Lost(kept) => self.collect(attempt, COLLECT_EVALUATION, &kept),
                 evaluation::Outcome::Failed(failure) => self.fail(failure),
                 evaluation::Outcome::Succeeded(report) => {
                     let champion = evaluation::recorded_champion(evaluation);
-                    let found = evaluation::result(&resolved, &report, champion);
-                    self.register(attempt, &resolved, result, found)
+                    let found = evaluation::result(resolved, &report, champion);
+                    self.register(attempt, resolved, result, found)
                 }
             },
         )

@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use millwright_crds::{
-    LABEL_ATTEMPT, LABEL_ROLE,
     training_job::{Failure, FailureReason, TrainingJobPhase},
     wire::{self, attempt::AttemptResult},
 };
 
-use super::{COLLECT, TRAINING, failure};
+use super::{
+    COLLECT, failure,
+    lost::{self, Kept},
+    progress,
+};
 use crate::{
     Reason,
-    observed::{ContainerState, JobPhase, JobState, Lifecycle, PodState, Terminated},
+    observed::{
+        ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, SETTLING, Terminated,
+    },
     pod::agent,
+    time,
 };
 
 /// How an attempt stands.
@@ -21,8 +27,10 @@ use crate::{
 pub(super) enum Outcome {
     /// Not ended.
     Waiting(Waiting),
+    /// Ended, and its pod's end should be seen within this time.
+    Settling(Duration),
     /// Ended well, but its message wasn't read before the pod was gone.
-    Lost,
+    Lost(Kept<AttemptResult>),
     /// Ended well.
     Succeeded(AttemptResult),
     /// Ended badly.
@@ -52,45 +60,67 @@ pub(super) struct Waiting {
 pub(super) fn of_attempt(
     attempt: u32,
     job: &JobState,
+    jobs: &[JobState],
     pods: &[PodState],
     now: Timestamp,
 ) -> Outcome {
+    if let Some(left) = settling(job, pods, now) {
+        return Outcome::Settling(left);
+    }
     match &job.phase {
-        JobPhase::Active => match failure::of_stuck_pod(attempt, TRAINING, pods, now) {
-            Some(failure) if failure::is_hopeless(&failure, job, now) => Outcome::Failed(failure),
-            stuck => Outcome::Waiting(waiting(attempt, stuck, pod_of(attempt, TRAINING, pods))),
+        JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
+            Some(failure) if failure::is_hopeless(job, now) => Outcome::Failed(failure),
+            stuck => Outcome::Waiting(waiting(attempt, stuck, pod_of(job, pods))),
         },
-        JobPhase::Complete => {
-            let message =
-                message_of(attempt, TRAINING, pods).or_else(|| message_of(attempt, COLLECT, pods));
-            match message.as_deref().map(|text| wire::read(text.as_bytes())) {
-                Some(Ok(result)) => Outcome::Succeeded(result),
-                Some(Err(error)) => Outcome::Failed(failure::plain(
+        JobPhase::Complete => match message_of(job, pods) {
+            Some(text) => match wire::read(text.as_bytes()) {
+                Ok(result) => Outcome::Succeeded(result),
+                Err(error) => Outcome::Failed(failure::plain(
                     FailureReason::PublishFailed,
                     error.to_string(),
                     attempt,
                     now,
                 )),
-                None => Outcome::Lost,
-            }
-        }
-        JobPhase::Failed { .. } => {
-            Outcome::Failed(failure::of_job(attempt, TRAINING, job, pods, now))
-        }
+            },
+            None => match lost::kept(attempt, COLLECT, jobs, pods, now) {
+                Kept::Found(result) => Outcome::Succeeded(result),
+                Kept::Nothing(failure) => Outcome::Failed(failure),
+                kept => Outcome::Lost(kept),
+            },
+        },
+        JobPhase::Failed { .. } => Outcome::Failed(failure::of_job(attempt, job, pods, now)),
     }
 }
 
-/// The pod of an attempt with this role.
-pub(super) fn pod_of<'a>(attempt: u32, role: &str, pods: &'a [PodState]) -> Option<&'a PodState> {
-    let number = attempt.to_string();
-    pods.iter().find(|pod| {
-        pod.label(LABEL_ROLE) == Some(role) && pod.label(LABEL_ATTEMPT) == Some(number.as_str())
-    })
+/// Whether a Job has ended and its pod has not been seen to end yet; how long that may take.
+pub(super) fn settling(job: &JobState, pods: &[PodState], now: Timestamp) -> Option<Duration> {
+    let ended = job.finished.filter(|_| job.phase != JobPhase::Active)?;
+    pod_of(job, pods).filter(|pod| trainer_runs(pod))?;
+    SETTLING
+        .checked_sub(time::between(ended, now))
+        .filter(|left| !left.is_zero())
 }
 
-/// The termination message of the main container that ended well.
-pub(super) fn message_of(attempt: u32, role: &str, pods: &[PodState]) -> Option<String> {
-    let pod = pod_of(attempt, role, pods)?;
+/// Whether the main container of a pod runs.
+pub(super) fn trainer_runs(pod: &PodState) -> bool {
+    pod.containers
+        .iter()
+        .any(|c| !c.init && matches!(c.state, Lifecycle::Running { .. }))
+}
+
+/// The pod of a Job.
+pub(super) fn pod_of<'a>(job: &JobState, pods: &'a [PodState]) -> Option<&'a PodState> {
+    pods.iter()
+        .find(|pod| pod.label(LABEL_JOB) == Some(job.uid.as_str()))
+}
+
+/// The termination message of the main container of a Job's pod, if it ended well.
+pub(super) fn message_of(job: &JobState, pods: &[PodState]) -> Option<String> {
+    said(pod_of(job, pods)?)
+}
+
+/// The termination message of the main container, if it ended well.
+pub(super) fn said(pod: &PodState) -> Option<String> {
     pod.containers
         .iter()
         .filter(|container| !container.init)
@@ -136,6 +166,7 @@ fn waiting(attempt: u32, stuck: Option<Failure>, pod: Option<&PodState>) -> Wait
     match trainer.map(|container| (&container.state, container)) {
         Some((Lifecycle::Running { .. }, container)) => Waiting {
             image: container.image_id.clone(),
+            look_again: Some(progress::EVERY),
             ..plain(
                 TrainingJobPhase::Running,
                 Reason::Running,

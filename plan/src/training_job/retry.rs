@@ -10,16 +10,22 @@ use millwright_crds::{
 use super::TRAINING;
 use crate::observed::{JobPhase, JobState};
 
-/// Attempts that count against the limit: those that failed and were not disrupted. Jobs may have
-/// been deleted, so what status knew is the least.
-pub(super) fn count_failures(jobs: &[JobState], before: u32) -> u32 {
+/// Attempts that count against the limit: those that failed and were not disrupted. Status and Jobs
+/// may each have lost some of them, so the greater number counts.
+///
+/// `before` is what status knew, and `is_new` whether it did not know the last failure.
+pub(super) fn count_failures(
+    jobs: &[JobState],
+    before: u32,
+    last: FailureReason,
+    is_new: bool,
+) -> u32 {
     let failed = jobs.iter().filter(|job| {
         job.label(LABEL_ROLE) == Some(TRAINING)
             && matches!(&job.phase, JobPhase::Failed { reason, .. } if reason != "PodFailurePolicy")
     });
-    u32::try_from(failed.count())
-        .unwrap_or(u32::MAX)
-        .max(before)
+    let known = before.saturating_add(u32::from(is_new && last != FailureReason::Evicted));
+    u32::try_from(failed.count()).unwrap_or(u32::MAX).max(known)
 }
 
 /// How long to wait before the next attempt; `None` when there is none.

@@ -11,9 +11,9 @@ use millwright_crds::{
 use std::time::Duration;
 
 use super::{
-    Run, TRAINING, failure, inputs,
+    Run, TRAINING, failure, lost,
     outcome::{Waiting, pod_of},
-    register,
+    progress, register,
 };
 use crate::{
     Event, Plan, Reason,
@@ -48,15 +48,13 @@ impl Run<'_> {
     /// what the run is made from.
     fn known(&self) -> TrainingJobStatus {
         let mut status = self.before.clone();
-        if let Some((attempt, job)) = self.latest(TRAINING) {
-            status.attempts = status.attempts.max(attempt);
-            if status.resolved.is_none() {
-                status.resolved = Some(Resolved {
-                    inputs: inputs::read(job.resolved.as_deref()),
-                    image: None,
-                    parameters_digest: self.parameters_digest(),
-                });
-            }
+        status.attempts = self.attempts();
+        if status.resolved.is_none() && status.attempts > 0 {
+            status.resolved = self.resolved().map(|inputs| Resolved {
+                inputs,
+                image: None,
+                parameters_digest: self.parameters_digest(),
+            });
         }
         if status.start_time.is_none() {
             status.start_time = self.started().map(time::format);
@@ -100,7 +98,7 @@ impl Run<'_> {
         waiting: &Waiting,
     ) -> (TrainingJobStatus, Option<Event>) {
         let quiet = waiting.phase == TrainingJobPhase::Pending && self.before.attempts < attempt;
-        if quiet || waiting.phase == TrainingJobPhase::Publishing {
+        if quiet || waiting.reason == Reason::Publishing {
             return (self.before.clone(), None);
         }
         let mut status = self.known();
@@ -124,9 +122,11 @@ impl Run<'_> {
         {
             resolved.image = resolved.image.take().or(image);
         }
-        if waiting.phase == TrainingJobPhase::Running {
-            status.progress = self.seen.progress.clone().or(status.progress);
-        }
+        status.progress = progress::after(
+            status.progress.as_ref(),
+            self.seen.progress.as_ref(),
+            self.now,
+        );
         let message = match (&status.failure, &waiting.failure) {
             (Some(kept), Some(_)) => kept.message.clone(),
             _ => waiting.message.clone(),
@@ -162,17 +162,65 @@ impl Run<'_> {
         trainer["image"].as_str().map(Into::into)
     }
 
-    pub(super) fn publishing(&self, attempt: u32) -> TrainingJobStatus {
+    /// The attempt's trainer has ended well, and its output is being published.
+    pub(super) fn publishing(&self, attempt: u32, then: &str) -> TrainingJobStatus {
+        self.stand(
+            self.known(),
+            TrainingJobPhase::Publishing,
+            &Verdict::Reconciling,
+            Reason::Publishing,
+            &format!("the trainer of attempt {attempt} ended well: {then}"),
+        )
+    }
+
+    /// A Job reads from the store what the attempt left there. What was in its way before stays in
+    /// status until it is out of it, so that status does not change with each try.
+    pub(super) fn collecting(&self, attempt: u32) -> TrainingJobStatus {
+        if self.before.phase == TrainingJobPhase::Publishing
+            && self.before.failure.is_some()
+            && self.before.attempts == attempt
+        {
+            return self.before.clone();
+        }
         self.stand(
             self.known(),
             TrainingJobPhase::Publishing,
             &Verdict::Reconciling,
             Reason::Publishing,
             &format!(
-                "attempt {attempt} ended well and its pod is gone: its result is read from the \
-                 artifact store"
+                "the pod of attempt {attempt} is gone: what it left is read from the artifact store"
             ),
         )
+    }
+
+    /// What the attempt left in the store can't be read now.
+    pub(super) fn unreadable(&self, attempt: u32, failure: &Failure) -> Plan<TrainingJobStatus> {
+        let mut status = self.known();
+        let reason = failure::reason(failure.reason);
+        let known = self.before.phase == TrainingJobPhase::Publishing
+            && self
+                .before
+                .failure
+                .as_ref()
+                .is_some_and(|old| old.attempt == attempt && old.reason == failure.reason);
+        if known {
+            return Plan::status(self.before.clone());
+        }
+        let message = format!(
+            "what attempt {attempt} left in the artifact store can't be read, it is tried again \
+             every minute: {}",
+            failure.message
+        );
+        status.failure = Some(failure.clone());
+        let mut plan = Plan::status(self.stand(
+            status,
+            TrainingJobPhase::Publishing,
+            &Verdict::Reconciling,
+            reason,
+            &message,
+        ));
+        plan.events.push(Event::warning(reason, message));
+        plan
     }
 
     pub(super) fn evaluating(
@@ -180,10 +228,23 @@ impl Run<'_> {
         attempt: u32,
         resolved: &[ResolvedInput],
         result: &AttemptResult,
+        obstacle: Option<&Failure>,
     ) -> TrainingJobStatus {
         let mut status = self.known();
         status.metrics.clone_from(&result.metrics);
         status.failure = None;
+        if let Some(obstacle) = obstacle {
+            return self.stand(
+                status,
+                TrainingJobPhase::Evaluating,
+                &Verdict::Reconciling,
+                failure::reason(obstacle.reason),
+                &format!(
+                    "the model of attempt {attempt} waits for its evaluation: {}",
+                    obstacle.message
+                ),
+            );
+        }
         let data = resolved.last().map_or_else(String::new, |input| {
             format!(" on {} {}", input.dataset, input.version)
         });
@@ -195,6 +256,18 @@ impl Run<'_> {
             Reason::Evaluating,
             &message,
         )
+    }
+
+    /// Whether status has counted the failure of this attempt. While an attempt is under way status
+    /// shows what keeps it from its end, and that is no failure yet.
+    pub(super) fn knows_failure_of(&self, attempt: u32) -> bool {
+        use TrainingJobPhase::{Pending, Suspended};
+        matches!(self.before.phase, Pending | Suspended)
+            && self
+                .before
+                .failure
+                .as_ref()
+                .is_some_and(|old| old.attempt == attempt)
     }
 
     pub(super) fn between_attempts(
@@ -213,11 +286,7 @@ impl Run<'_> {
             failure.message
         );
         let reason = failure::reason(failure.reason);
-        let known = self
-            .before
-            .failure
-            .as_ref()
-            .is_some_and(|old| old.attempt == attempt && self.before.failures == failures);
+        let known = self.knows_failure_of(attempt);
         status.failure = Some(failure);
         let mut plan = Plan::status(self.stand(
             status,
@@ -268,7 +337,9 @@ impl Run<'_> {
         status.failure = None;
         status.evaluation = evaluation;
         if let Some(known) = &mut status.resolved {
-            let ran = pod_of(attempt, TRAINING, &self.seen.pods).and_then(|pod| {
+            let job = lost::job(attempt, TRAINING, &self.seen.jobs);
+            let pod = job.and_then(|job| pod_of(job, &self.seen.pods));
+            let ran = pod.and_then(|pod| {
                 pod.containers
                     .iter()
                     .find(|c| !c.init)

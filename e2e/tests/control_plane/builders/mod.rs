@@ -21,7 +21,7 @@ use millwright_e2e::{
 };
 use millwright_plan::{
     Settings,
-    observed::{JobPhase, JobState, PodState},
+    observed::{JobPhase, JobState, LABEL_JOB, PodState},
     settings::AgentResources,
 };
 use serde_json::{Value, json};
@@ -77,8 +77,10 @@ fn complete(mut job: JobState) -> JobState {
 
 /// The pod of a Job whose container ended well with this message.
 fn ended_pod(job: &JobState, message: &impl serde::Serialize) -> Result<PodState> {
+    let mut labels = job.labels.clone();
+    labels.insert(LABEL_JOB.into(), job.uid.clone());
     let pod: Value = json!({
-        "metadata": {"name": format!("{}-0", job.name), "uid": format!("pod-{}", job.uid), "labels": job.labels},
+        "metadata": {"name": format!("{}-0", job.name), "uid": format!("pod-{}", job.uid), "labels": labels},
         "status": {"phase": "Succeeded", "containerStatuses": [{
             "name": "main", "image": "i", "imageID": "i", "ready": false, "restartCount": 0,
             "state": {"terminated": {"exitCode": 0, "message": serde_json::to_string(message)?}},

@@ -41,6 +41,7 @@ pub async fn write_twice(world: &World) -> Result<()> {
         last_version: None,
         store_claim: false,
         progress: None,
+        taken: vec![],
     };
     let next = |seen: &Observed| ensure_same(|| plan(seen, &settings, now(seen)));
 
