@@ -14,6 +14,7 @@ pub mod command;
 pub mod diagnose;
 pub mod http;
 pub mod images;
+pub mod installation;
 pub mod machine;
 pub mod operator;
 pub mod scene;
