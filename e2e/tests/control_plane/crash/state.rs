@@ -52,10 +52,10 @@ impl State {
         state.list::<Deployment>(scene, ours, deployment).await?;
         state.list::<Job>(scene, ours, job).await?;
         state.list::<Pod>(scene, ours, pod).await?;
-        let sets = scene.api::<ReplicaSet>().list(&ListParams::default());
-        state
-            .owners
-            .extend(sets.await?.iter().filter_map(ReplicaSet::uid));
+        // Pods of a Deployment belong to its ReplicaSets.
+        let sets = scene.api::<ReplicaSet>();
+        let sets = sets.list(&ListParams::default()).await?;
+        state.owners.extend(sets.iter().filter_map(ReplicaSet::uid));
         let normal = Normal::new(scene.namespace())?;
         for text in &mut state.objects {
             *text = normal.text(text);
