@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     ResourceExt,
@@ -76,8 +76,9 @@ impl Node {
         let (mut known, mut plays) = (BTreeSet::new(), FuturesUnordered::new());
         loop {
             tokio::select! {
-                pod = pods.try_next() => {
-                    let pod = pod?.context("the watch of pods has ended")?;
+                pod = pods.next() => {
+                    // A watch that breaks begins anew by itself.
+                    let Ok(pod) = pod.context("the watch of pods has ended")? else { continue };
                     if known.insert(pod.uid()) && pod.metadata.deletion_timestamp.is_none() {
                         plays.push(self.play(scene, pod));
                     }
@@ -98,11 +99,13 @@ impl Node {
         let kubelet = Kubelet(scene);
         if role == "serving" {
             let gateway = Gateway::start(&pod).await?;
-            kubelet.serves(&pod, gateway.address()).await?;
-            let mut played = self.0.lock();
-            let old = played.gateways.insert(stage, gateway);
-            played.old.extend(old);
-            return Ok(());
+            let address = gateway.address().to_owned();
+            {
+                let mut played = self.0.lock();
+                let old = played.gateways.insert(stage, gateway);
+                played.old.extend(old);
+            }
+            return kubelet.serves(&pod, &address).await;
         }
         kubelet.starts(&pod).await?;
         // A kubelet that is quicker than the operator looks would be another story each time.
