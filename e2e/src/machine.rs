@@ -1,13 +1,18 @@
 //! Where things are on this machine.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
+use tokio::sync::Mutex;
 
 use crate::command::Command;
+
+/// The programs that were built, or found current, by this process.
+static PROGRAMS: Mutex<BTreeMap<String, PathBuf>> = Mutex::const_new(BTreeMap::new());
 
 /// The repository.
 pub fn repository() -> &'static Path {
@@ -30,11 +35,22 @@ pub fn tool(name: &str) -> PathBuf {
     home().join("bin").join(name)
 }
 
-/// Builds a program of this workspace, unless it is current, and says where it is.
+/// Builds a program of this workspace, unless it is current, and says where it is. A program is
+/// built once, so that all that a run of tests starts is one.
 ///
 /// # Errors
 /// When it can't be built; the message has cargo's.
 pub async fn program(name: &str) -> Result<PathBuf> {
+    let mut programs = PROGRAMS.lock().await;
+    if let Some(path) = programs.get(name) {
+        return Ok(path.clone());
+    }
+    let path = build(name).await?;
+    programs.insert(name.into(), path.clone());
+    Ok(path)
+}
+
+async fn build(name: &str) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The whole workspace is selected, as when its tests are built: a selection of packages would
     // have other features and compile the dependencies anew.

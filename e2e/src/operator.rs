@@ -3,46 +3,45 @@
 use std::{
     fs::File,
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{Pod, ServiceAccount},
-};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, LogParams, PostParams},
+    api::{ListParams, LogParams},
 };
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use crate::{
-    apply,
     cleanup::Guard,
     cluster::Cluster,
     command::{Command, tail},
     http::Http,
-    machine::{self, tool},
+    installation::{self, Installation, NAMESPACE},
+    machine,
     wait::wait_for,
 };
 
-/// Namespace of the installation.
-pub const NAMESPACE: &str = "millwright-system";
-/// Name of the operator's ServiceAccount and Deployment.
-const ACCOUNT: &str = "millwright-operator";
-/// How long the operator's token is good for, in seconds: longer than any run of the tests.
-const TOKEN_SECONDS: i64 = 6 * 3_600;
+/// The ports that operators listen on.
+const FIRST_PORT: u32 = 20_000;
+const PORTS: u32 = 12_000;
+/// It says at each look at an object that it does so: see [`crate::quiet`].
+pub const LOG_LEVEL: &str = "info,millwright_operator=debug";
 /// Longest time until the operator is ready.
 const READY: Duration = Duration::from_secs(120);
 
 /// A running operator, which ends when this is dropped.
 pub struct Operator {
     user: String,
+    audit_log: PathBuf,
     place: Place,
 }
 
@@ -51,10 +50,26 @@ enum Place {
     Chart(Client),
 }
 
+/// A process, and how to start it again as the same replica.
 struct Host {
-    process: Arc<Mutex<process::Child>>,
+    program: PathBuf,
+    environment: Vec<(String, String)>,
+    address: String,
     log: PathBuf,
+    process: Arc<Mutex<Option<process::Child>>>,
     _end: Guard,
+}
+
+/// A replica of the operator as a process of this machine.
+pub struct Replica<'a> {
+    /// Rights and settings.
+    pub installation: &'a Installation,
+    /// Name of its pod: its identity in the election, and the name of its log.
+    pub pod_name: &'a str,
+    /// How it finds the API server; the installation's kubeconfig says it directly.
+    pub kubeconfig: &'a Path,
+    /// Settings beside those of the chart.
+    pub environment: &'a [(&'a str, &'a str)],
 }
 
 impl Operator {
@@ -63,44 +78,68 @@ impl Operator {
     /// # Errors
     /// When it can't be built, or doesn't get ready; the message has the end of its log.
     pub async fn on_host(cluster: &Cluster) -> Result<Self> {
-        let program = machine::program("millwright-operator").await?;
-        let chart = Rendered::install(cluster).await?;
-        let log = cluster.kubeconfig().with_file_name("operator.log");
-        let output = File::create(&log)?;
-        let address = free_address()?;
-        let mut command = process::Command::new(program);
-        for (name, value) in &chart.environment {
-            command.env(name, value);
-        }
-        let process = command
-            .env("KUBECONFIG", &chart.kubeconfig)
-            .env("MILLWRIGHT_LISTEN", &address)
-            .env("POD_NAME", "millwright-operator-e2e")
-            .env("POD_NAMESPACE", NAMESPACE)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .context("the operator can't be started")?;
-        let process = Arc::new(Mutex::new(process));
-        let ending = process.clone();
-        let end = Guard::new(move || {
-            let mut process = ending.lock();
-            // It may have ended by itself.
-            let _ = process.kill();
-            let _ = process.wait();
-        });
-        let operator = Self {
-            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
-            place: Place::Host(Host {
-                process,
-                log,
-                _end: end,
-            }),
+        let installation = Installation::everywhere(cluster).await?;
+        let replica = Replica {
+            installation: &installation,
+            pod_name: "millwright-operator-e2e",
+            kubeconfig: installation.kubeconfig(),
+            environment: &[("RUST_LOG", LOG_LEVEL)],
         };
-        let (http, url) = (Http::default(), format!("http://{address}/readyz"));
+        let operator = Self::start(cluster, &replica).await?;
+        operator.ready().await?;
+        Ok(operator)
+    }
+
+    /// Starts a replica on this machine. It may not be ready yet.
+    ///
+    /// # Errors
+    /// When it can't be built or started.
+    pub async fn start(cluster: &Cluster, replica: &Replica<'_>) -> Result<Self> {
+        let Replica {
+            installation,
+            pod_name,
+            ..
+        } = replica;
+        let program = machine::program("millwright-operator").await?;
+        let kubeconfig = replica.kubeconfig.display().to_string();
+        let address = free_address()?;
+        let own = [
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("MILLWRIGHT_LISTEN", &address),
+            ("POD_NAME", pod_name),
+            ("POD_NAMESPACE", installation.namespace()),
+        ];
+        let own = own.iter().chain(replica.environment);
+        let own = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = installation.environment().iter().cloned().chain(own);
+        let log = format!("{}-{pod_name}.log", installation.namespace());
+        let process = Arc::new(Mutex::new(None));
+        let ending = process.clone();
+        let host = Host {
+            program,
+            environment: environment.collect(),
+            address,
+            log: installation.kubeconfig().with_file_name(log),
+            process,
+            _end: Guard::new(move || kill(&ending)),
+        };
+        host.spawn()?;
+        Ok(Self {
+            user: installation::user(installation.namespace()),
+            audit_log: cluster.audit_log(),
+            place: Place::Host(host),
+        })
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends or doesn't get ready; the message has the end of its log.
+    pub async fn ready(&self) -> Result<()> {
+        let url = format!("http://{}/readyz", self.host()?.address);
+        let http = Http::default();
         let ready = async || {
-            if let Some(status) = operator.exit_status()? {
+            if let Some(status) = self.exit_status()? {
                 bail!("it ended with {status}");
             }
             let (status, text) = http.get(&url).await?;
@@ -109,9 +148,33 @@ impl Operator {
             }
             Ok(Some(()))
         };
-        let log = async || operator.log_tail(40).await;
-        wait_for("the operator is ready", READY, ready, log).await?;
-        Ok(operator)
+        let log = async || self.log_tail(40).await;
+        wait_for("the operator is ready", READY, ready, log).await
+    }
+
+    /// Kills it: SIGKILL, nothing is tidied up. What [`Operator::start_again`] starts is the same
+    /// replica. Of one that doesn't run on this machine nothing is killed.
+    pub fn kill(&self) {
+        if let Place::Host(host) = &self.place {
+            kill(&host.process);
+        }
+    }
+
+    /// Starts the same replica again: its name, its address, its log.
+    ///
+    /// # Errors
+    /// When it runs, or can't be started.
+    pub fn start_again(&self) -> Result<()> {
+        self.host()?.spawn()
+    }
+
+    /// Its metrics, as Prometheus reads them; only of one that runs on this machine.
+    ///
+    /// # Errors
+    /// When it doesn't answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = format!("http://{}/metrics", self.host()?.address);
+        Ok(Http::default().get(&url).await?.1)
     }
 
     /// Installs the chart on a node, as `make install` does.
@@ -120,10 +183,15 @@ impl Operator {
     /// When it doesn't get ready; the message has the end of its log.
     pub async fn from_chart(cluster: &Cluster) -> Result<Self> {
         let operator = Self {
-            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+            user: installation::user(NAMESPACE),
+            audit_log: cluster.audit_log(),
             place: Place::Chart(cluster.client().clone()),
         };
         let install = Command::new(machine::repository().join("hack/install.sh"))
+            .args([
+                "--set-string",
+                &format!("logLevel={}", LOG_LEVEL.replace(',', "\\,")),
+            ])
             .env("CLUSTER", cluster.name())
             .without_env("KUBECONFIG");
         match install.output().await {
@@ -137,13 +205,26 @@ impl Operator {
         &self.user
     }
 
+    /// What the API server records of its requests, if the cluster has an audit log.
+    pub fn audit_log(&self) -> &Path {
+        &self.audit_log
+    }
+
     /// The last lines of its log.
     pub async fn log_tail(&self, lines: usize) -> String {
-        let result = match &self.place {
-            Place::Host(host) => std::fs::read_to_string(&host.log).map_err(Into::into),
-            Place::Chart(client) => log_of_pods(client).await,
-        };
+        let result = self.log().await;
         result.map_or_else(|error| format!("{error:#}"), |text| tail(&text, lines))
+    }
+
+    /// Its log.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn log(&self) -> Result<String> {
+        match &self.place {
+            Place::Host(host) => Ok(std::fs::read_to_string(&host.log)?),
+            Place::Chart(client) => log_of_pods(client).await,
+        }
     }
 
     /// Memory that its process has, in bytes; only of one that runs on this machine.
@@ -151,10 +232,9 @@ impl Operator {
     /// # Errors
     /// When it has ended.
     pub fn memory(&self) -> Result<u64> {
-        let Place::Host(host) = &self.place else {
-            bail!("the operator is no process of this machine");
-        };
-        let path = format!("/proc/{}/status", host.process.lock().id());
+        let process = self.host()?.process.lock();
+        let process = process.as_ref().context("the operator was killed")?;
+        let path = format!("/proc/{}/status", process.id());
         let status = std::fs::read_to_string(&path).with_context(|| format!("{path}: it ended"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
@@ -164,81 +244,65 @@ impl Operator {
         Ok(kibibytes * 1024)
     }
 
+    fn host(&self) -> Result<&Host> {
+        match &self.place {
+            Place::Host(host) => Ok(host),
+            Place::Chart(_) => bail!("the operator is no process of this machine"),
+        }
+    }
+
     fn exit_status(&self) -> Result<Option<process::ExitStatus>> {
         match &self.place {
-            Place::Host(host) => Ok(host.process.lock().try_wait()?),
+            Place::Host(host) => match &mut *host.process.lock() {
+                Some(process) => Ok(process.try_wait()?),
+                None => Ok(None),
+            },
             Place::Chart(_) => Ok(None),
         }
     }
 }
 
-/// What the chart says of the operator, without its pod.
-struct Rendered {
-    environment: Vec<(String, String)>,
-    kubeconfig: PathBuf,
-}
-
-impl Rendered {
-    /// Applies all of the chart but the Deployment, and makes a kubeconfig of its ServiceAccount.
-    async fn install(cluster: &Cluster) -> Result<Self> {
-        let render = Command::new(tool("helm"))
-            .args(["template", "millwright"])
-            .arg(machine::repository().join("charts/millwright"))
-            .args(["--namespace", NAMESPACE]);
-        let documents = apply::parse(&render.output().await?)?;
-        let (deployments, others): (Vec<_>, Vec<_>) = documents
-            .into_iter()
-            .partition(|document| document["kind"] == "Deployment");
-        let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
-        });
-        apply::apply(cluster.client(), "", &[namespace]).await?;
-        apply::apply(cluster.client(), NAMESPACE, &others).await?;
-        let environment = deployments
-            .first()
-            .and_then(|deployment| deployment.pointer("/spec/template/spec/containers/0/env"))
-            .and_then(Value::as_array)
-            .context("the chart has no Deployment with an environment")?
-            .iter()
-            .filter_map(|variable| {
-                let value = variable["value"].as_str()?;
-                Some((variable["name"].as_str()?.to_owned(), value.to_owned()))
-            })
-            .collect();
-        Ok(Self {
-            environment,
-            kubeconfig: kubeconfig(cluster).await?,
-        })
+impl Host {
+    fn spawn(&self) -> Result<()> {
+        let mut process = self.process.lock();
+        if process.is_some() {
+            bail!("the operator was started and not killed");
+        }
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let child = process::Command::new(&self.program)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("the operator can't be started")?;
+        *process = Some(child);
+        Ok(())
     }
 }
 
-/// A kubeconfig with the rights of the operator's ServiceAccount.
-async fn kubeconfig(cluster: &Cluster) -> Result<PathBuf> {
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            expiration_seconds: Some(TOKEN_SECONDS),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let answer = Api::<ServiceAccount>::namespaced(cluster.client().clone(), NAMESPACE)
-        .create_token_request(ACCOUNT, &PostParams::default(), &request)
-        .await
-        .map_err(apply::refusal)
-        .with_context(|| format!("a token of the ServiceAccount {ACCOUNT}"))?;
-    let token = answer.status.context("the answer has no token")?.token;
-    let [mut config] = <[Value; 1]>::try_from(apply::read(&cluster.kubeconfig())?)
-        .map_err(|_| anyhow::anyhow!("the cluster's kubeconfig is not one document"))?;
-    config["users"][0]["user"] = json!({"token": token});
-    let path = cluster.kubeconfig().with_file_name("operator.kubeconfig");
-    std::fs::write(&path, config.to_string())?;
-    Ok(path)
+fn kill(process: &Mutex<Option<process::Child>>) {
+    if let Some(mut process) = process.lock().take() {
+        // It may have ended by itself.
+        let _ = process.kill();
+        let _ = process.wait();
+    }
 }
 
-/// A free address of this machine. Nothing keeps it free, but few programs take ports so fast.
+/// A free address of this machine, below the ports that the system gives to clients: a replica that
+/// was killed finds it free when it starts again.
 fn free_address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no port is free")?;
-    Ok(listener.local_addr()?.to_string())
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..PORTS {
+        // Other runs of the tests begin elsewhere.
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST_PORT + (process::id().wrapping_mul(61).wrapping_add(tried)) % PORTS;
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free")
 }
 
 async fn log_of_pods(client: &Client) -> Result<String> {

@@ -14,8 +14,10 @@ use serde_json::Value;
 
 use crate::{
     apply::{self, refusal},
+    audit::AuditLog,
     diagnose,
     operator::Operator,
+    quiet,
     wait::wait_for,
 };
 
@@ -70,11 +72,16 @@ impl Scene {
             .await
             .map_err(refusal)
             .with_context(|| format!("create namespace {namespace}"))?;
-        Ok(Self {
+        Ok(Self::of(client, namespace, operator))
+    }
+
+    /// A namespace that exists.
+    pub fn of(client: &Client, namespace: &str, operator: Option<Arc<Operator>>) -> Self {
+        Self {
             client: client.clone(),
             namespace: namespace.into(),
             operator,
-        })
+        }
     }
 
     /// Name of the namespace.
@@ -197,16 +204,30 @@ impl Scene {
         format!("Pods:\n{pods}\nEvents:\n{events}\nThe operator's log:\n{log}")
     }
 
-    /// Deletes the namespace with all that is in it, so that its pods leave their place to others.
+    /// Ends the test: what is left must rest (see [`quiet`]), then the namespace is deleted with all
+    /// that is in it, so that its pods leave their place to others.
     ///
     /// # Errors
-    /// When it is refused.
+    /// When the operator doesn't rest, or the deletion is refused.
     pub async fn close(self) -> Result<()> {
+        if let Some(operator) = &self.operator {
+            let log = AuditLog::from_now(operator.audit_log())?;
+            let writes = || self.writes(&log, operator);
+            quiet::ensure_quiet(&self, operator, writes).await?;
+        }
         Api::<Namespace>::all(self.client.clone())
             .delete(&self.namespace, &DeleteParams::background())
             .await
             .map(drop)
             .map_err(refusal)
             .with_context(|| format!("delete namespace {}", self.namespace))
+    }
+
+    /// What the operator wrote here.
+    fn writes(&self, log: &AuditLog, operator: &Operator) -> Result<Vec<String>> {
+        let requests = log.of_user(operator.user())?.into_iter();
+        let ours = requests.filter(|r| r.namespace == self.namespace && r.is_write());
+        let ours = ours.filter(|r| !r.is_aside());
+        Ok(ours.map(|request| request.to_string()).collect())
     }
 }

@@ -98,6 +98,8 @@ pub enum Reason {
     Unavailable,
     /// Nothing of the above.
     Unknown,
+    /// The object does not have the form that this version reads.
+    Unreadable,
     /// Waits for the pod to be placed.
     Unschedulable,
     /// Waits for a version in the stage.
@@ -117,7 +119,7 @@ pub struct Advice {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::ApplyFailed,
         Self::AttemptFailed,
         Self::AttemptStarted,
@@ -165,6 +167,7 @@ impl Reason {
         Self::Syncing,
         Self::Unavailable,
         Self::Unknown,
+        Self::Unreadable,
         Self::Unschedulable,
         Self::WaitingForVersion,
         Self::Watching,
@@ -220,6 +223,7 @@ impl Reason {
             Self::Syncing => "Syncing",
             Self::Unavailable => "Unavailable",
             Self::Unknown => "Unknown",
+            Self::Unreadable => "Unreadable",
             Self::Unschedulable => "Unschedulable",
             Self::WaitingForVersion => "WaitingForVersion",
             Self::Watching => "Watching",
@@ -337,6 +341,10 @@ impl Reason {
                 "kubectl describe nodes",
             ),
             Self::Unknown => ("What happened isn't known.", DESCRIBE),
+            Self::Unreadable => (
+                "A field does not have the form that this version of Millwright reads.",
+                EDIT,
+            ),
             _ => return None,
         };
         Some(Advice { cause, command })

@@ -83,6 +83,24 @@ impl Kubelet<'_> {
         self.write(pod, &status).await
     }
 
+    /// All containers run and are ready, at this address of the pod.
+    ///
+    /// # Errors
+    /// When the status is refused.
+    pub async fn serves(&self, pod: &Pod, address: &str) -> Result<()> {
+        let now = Timestamp::now();
+        let running = json!({"running": {"startedAt": now}});
+        let status = json!({
+            "phase": "Running", "startTime": now, "podIP": address, "podIPs": [{"ip": address}],
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
+            "initContainerStatuses": containers(pod, true, |container| {
+                if is_sidecar(container) { running.clone() } else { ended(0, "Completed", "") }
+            }),
+            "containerStatuses": containers(pod, false, |_| running.clone()),
+        });
+        self.write(pod, &status).await
+    }
+
     /// The main container ends, and with it the pod.
     ///
     /// # Errors

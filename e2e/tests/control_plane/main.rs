@@ -1,7 +1,8 @@
 //! Tests against an API server without a node: what the kinds refuse, what writing twice changes,
-//! and what the operator does when the tests play Job controller and kubelet.
+//! what the operator does when the tests play the kubelet, and what a crash of it leaves.
 
 mod builders;
+mod crash;
 mod kubelet;
 mod operator;
 mod rules;
@@ -12,6 +13,8 @@ use millwright_e2e::suite;
 
 fn main() -> Result<()> {
     let mut tests = vec![];
+    // The longest first.
+    tests.extend(crash::tests());
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());

@@ -24,6 +24,7 @@ const ESTABLISHED: Duration = Duration::from_secs(30);
 pub struct World {
     bare: Lazy<Cluster>,
     managed: Lazy<Managed>,
+    faults: Lazy<Cluster>,
 }
 
 /// A cluster with controllers, the operator among them.
@@ -47,6 +48,22 @@ impl World {
             Ok(cluster)
         };
         self.bare.get(make).await
+    }
+
+    /// A cluster with all controllers and without a node and an operator: tests bring operators of
+    /// their own, one for a namespace.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn faults(&self) -> Result<&Cluster> {
+        let make = async || {
+            let cluster = Cluster::up("faults", Parts::default()).await?;
+            install_kinds(&cluster).await?;
+            // It would say of each pod that no node has room, while the tests say that it runs.
+            cluster.stop_component("scheduler").await?;
+            Ok(cluster)
+        };
+        self.faults.get(make).await
     }
 
     /// A cluster with all controllers and the operator, and without a node.

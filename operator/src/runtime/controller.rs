@@ -79,10 +79,35 @@ pub(crate) trait Controller: Send + Sync + 'static {
 /// The status of a controller's kind.
 pub(crate) type StatusOf<C> = <<C as Controller>::Object as HasStatus>::Status;
 
-/// A pass that failed; the object is looked at again after a wait.
+/// A pass that came to no end; the object is looked at again after a wait.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
-pub(crate) struct PassError(anyhow::Error);
+pub(crate) enum PassError {
+    /// I/O failed.
+    #[error("{0:#}")]
+    Failed(anyhow::Error),
+    /// The API server has something newer than the stores.
+    #[error("{0}")]
+    Behind(String),
+}
+
+impl PassError {
+    /// What metrics call it.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "error",
+            Self::Behind(_) => "behind",
+        }
+    }
+
+    /// The first wait; it doubles. The stores catch up in a moment, unless the newer object is one
+    /// that can't be read.
+    fn first_wait(&self) -> Duration {
+        match self {
+            Self::Failed(_) => BACKOFF,
+            Self::Behind(_) => CATCH_UP,
+        }
+    }
+}
 
 /// Works on what comes out of the queue, until the process ends.
 pub(crate) async fn run<C: Controller>(
@@ -100,9 +125,11 @@ pub(crate) async fn run<C: Controller>(
             let failures = counted.clone();
             Box::pin(async move {
                 let uid = object.uid().unwrap_or_default();
+                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
                 let result = pass::<C>(&context, object).await;
-                let outcome = if result.is_ok() { "ok" } else { "error" };
+                let outcome = result.as_ref().map_or_else(PassError::outcome, |_| "ok");
                 context.metrics.pass(C::NAME, outcome);
+                tracing::debug!(controller = C::NAME, namespace, name, outcome, "looked at");
                 if result.is_ok() {
                     failures.lock().remove(&uid);
                 }
@@ -114,15 +141,19 @@ pub(crate) async fn run<C: Controller>(
             let mut failures = failures.lock();
             let count = failures.entry(uid.clone()).or_default();
             *count = count.saturating_add(1);
-            let wait = BACKOFF
+            let wait = error
+                .first_wait()
                 .saturating_mul(1 << (*count - 1).min(16))
                 .min(BACKOFF_MAX);
-            tracing::warn!(
-                controller = C::NAME,
-                namespace = object.namespace().unwrap_or_default(),
-                name = object.name_any(),
-                "{error}"
-            );
+            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+            match error {
+                PassError::Failed(_) => {
+                    tracing::warn!(controller = C::NAME, namespace, name, "{error}");
+                }
+                PassError::Behind(_) => {
+                    tracing::debug!(controller = C::NAME, namespace, name, "{error}");
+                }
+            }
             Action::requeue(wait + jitter(&uid, wait / 4))
         },
         context,
@@ -155,7 +186,7 @@ async fn pass<C: Controller>(
         let _timer = context.metrics.step(C::NAME, "observe");
         C::observe(context, object.clone())
             .await
-            .map_err(PassError)?
+            .map_err(PassError::Failed)?
     };
     let now = Timestamp::now();
     let plan = {
@@ -169,7 +200,7 @@ async fn pass<C: Controller>(
     let before = object.status().cloned().unwrap_or_default();
     let (status, failed) = match done {
         Ok(()) => (plan.status, None),
-        Err(ApplyError::Stale(_)) => return Ok(Action::requeue(CATCH_UP)),
+        Err(ApplyError::Stale(what)) => return Err(PassError::Behind(what)),
         Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
         Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
         Err(error) => (
@@ -181,10 +212,10 @@ async fn pass<C: Controller>(
         let _timer = context.metrics.step(C::NAME, "commit");
         match status::commit(context, C::NAME, &*object, status).await {
             Ok(()) => {}
-            Err(ApplyError::Stale(_)) => return Ok(Action::requeue(CATCH_UP)),
+            Err(ApplyError::Stale(what)) => return Err(PassError::Behind(what)),
             Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
             Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
-            Err(error) => return Err(PassError(error.into())),
+            Err(error) => return Err(PassError::Failed(error.into())),
         }
     }
     match failed {
@@ -194,7 +225,7 @@ async fn pass<C: Controller>(
             events::publish(&context.recorder, &*object, "Reconcile", vec![event]).await;
             Ok(Action::requeue(RESYNC))
         }
-        Some(error) => Err(PassError(error.into())),
+        Some(error) => Err(PassError::Failed(error.into())),
         None => {
             events::publish(&context.recorder, &*object, "Reconcile", plan.events).await;
             let resync = RESYNC + jitter(&uid, RESYNC);

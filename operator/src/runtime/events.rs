@@ -1,5 +1,6 @@
 //! Events, for people who run `kubectl describe`.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Resource,
     runtime::events::{Event as KubeEvent, EventType, Recorder},
@@ -16,7 +17,16 @@ pub(crate) async fn publish<K>(recorder: &Recorder, object: &K, action: &str, ev
 where
     K: Resource<DynamicType = ()>,
 {
-    let reference = object.object_ref(&());
+    publish_on(recorder, &object.object_ref(&()), action, events).await;
+}
+
+/// Publishes events on what a reference names.
+pub(crate) async fn publish_on(
+    recorder: &Recorder,
+    reference: &ObjectReference,
+    action: &str,
+    events: Vec<Event>,
+) {
     for event in events {
         let event = KubeEvent {
             type_: if event.warning {
@@ -29,7 +39,7 @@ where
             action: action.into(),
             secondary: None,
         };
-        match recorder.publish(&event, &reference).await {
+        match recorder.publish(&event, reference).await {
             Err(error) if !namespace_ends(&error) => {
                 tracing::warn!("an event can't be published: {}", said(&error));
             }

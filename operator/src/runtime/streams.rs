@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt::Debug};
 
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource,
     core::{DeserializeGuard, NamespaceResourceScope},
@@ -11,10 +12,12 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use millwright_plan::Reason;
 use serde::de::DeserializeOwned;
 
 use super::{
     context::Context,
+    events,
     index::{Key, key},
 };
 
@@ -29,7 +32,8 @@ pub(crate) enum Change<K> {
 /// Follows objects of one kind for ever and hands each change to `sink`. A list that is read again
 /// after a broken watch comes as changes, too, so that several watches can feed one store.
 ///
-/// Objects that can't be read are left out and logged: one bad object never stops the rest.
+/// Objects that can't be read are left out, and an Event says so: one bad object never stops the
+/// rest.
 pub(crate) async fn follow<K>(
     context: &Context,
     name: &'static str,
@@ -59,7 +63,7 @@ pub(crate) async fn follow<K>(
                 match event {
                     Event::Init => listing = Some(HashSet::new()),
                     Event::InitApply(object) | Event::Apply(object) => {
-                        if let Some(object) = readable(&scope, object) {
+                        if let Some(object) = readable(context, &scope, object) {
                             let key = key(object.meta());
                             if let Some(listing) = &mut listing {
                                 listing.insert(key.clone());
@@ -108,6 +112,7 @@ where
 }
 
 fn readable<K: Resource<DynamicType = ()>>(
+    context: &Context,
     stream: &str,
     guarded: DeserializeGuard<K>,
 ) -> Option<K> {
@@ -117,12 +122,37 @@ fn readable<K: Resource<DynamicType = ()>>(
             Some(object)
         }
         Err(invalid) => {
-            let name = invalid.metadata.name.unwrap_or_default();
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            tracing::error!(stream, namespace, name, "can't be read: {}", invalid.error);
+            let reference = ObjectReference {
+                api_version: Some(K::api_version(&()).into_owned()),
+                kind: Some(K::kind(&()).into_owned()),
+                name: invalid.metadata.name,
+                namespace: invalid.metadata.namespace,
+                uid: invalid.metadata.uid,
+                resource_version: invalid.metadata.resource_version,
+                field_path: None,
+            };
+            tracing::error!(
+                stream,
+                namespace = reference.namespace,
+                name = reference.name,
+                "can't be read: {}",
+                invalid.error
+            );
+            tell(context, reference, &invalid.error);
             None
         }
     }
+}
+
+/// Tells people of an object that can't be read, as soon as this replica leads.
+fn tell(context: &Context, reference: ObjectReference, problem: &str) {
+    let (recorder, mut leadership) = (context.recorder.clone(), context.leadership.clone());
+    let message = format!("can't be read, so nothing is done about it: {problem}");
+    tokio::spawn(async move {
+        leadership.acquired().await;
+        let event = millwright_plan::Event::warning(Reason::Unreadable, message);
+        events::publish_on(&recorder, &reference, "Read", vec![event]).await;
+    });
 }
 
 /// Says what a person can do about a failed watch.

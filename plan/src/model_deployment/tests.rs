@@ -1,5 +1,6 @@
 //! How versions move, one story per test.
 
+mod again;
 mod lost;
 mod order;
 

@@ -35,6 +35,7 @@ pub fn tests() -> Vec<Test<World>> {
         test!(specs::a_misspelt_field_is_named),
         test!(specs::an_unknown_parameter_is_named),
         test!(specs::one_bad_object_does_not_stop_others),
+        test!(specs::an_object_that_cannot_be_read_is_told_in_an_event),
         test!(data::a_run_waits_for_its_data),
         test!(runs::suspend_stops_and_resumes),
         test!(runs::a_failure_is_tried_again),

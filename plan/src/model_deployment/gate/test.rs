@@ -15,7 +15,7 @@ use millwright_crds::{
 
 use super::Judgement;
 use crate::{
-    Object, Operation, Reason, SpecError,
+    Object, Operation, Reason, SpecError, Target,
     model_deployment::{GATE, LABEL_GATE, LABEL_VERSION, names, problem, target::Version},
     names::{JOB_LIMIT, hash8, join},
     observed::{JobPhase, JobState, PodState},
@@ -30,6 +30,8 @@ use crate::{
 const CONTAINER: &str = "test";
 /// Label that the Job controller puts on pods.
 const LABEL_JOB: &str = "batch.kubernetes.io/job-name";
+/// Label with the generation of the spec that a Job was made for.
+const LABEL_GENERATION: &str = "millwright.dev/generation";
 
 /// What is known of tests.
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ impl<'a> Tests<'a> {
         }
     }
 
-    /// What the gate says, and the Job to create.
+    /// What the gate says, and the Job to create or to delete.
     pub(super) fn judge(
         &self,
         stage: &Stage,
@@ -84,7 +86,9 @@ impl<'a> Tests<'a> {
                 return (Judgement::pending(wait), None);
             }
             return match build(&owner, stage, gate, test, candidate, name, before) {
-                Ok(job) => {
+                Ok(mut job) => {
+                    let labels = job.metadata.labels.get_or_insert_default();
+                    labels.insert(LABEL_GENERATION.into(), self.generation());
                     let create = Operation::Create(Object::built_in(&job));
                     (Judgement::pending(under_way), Some(create))
                 }
@@ -99,6 +103,12 @@ impl<'a> Tests<'a> {
             return (Judgement::pending(wait), None);
         }
         let judgement = match &job.phase {
+            // The spec has changed since: what was refused is tried again.
+            JobPhase::Failed { .. } if job.label(LABEL_GENERATION) != Some(&self.generation()) => {
+                let target = Target::built_in::<Job>(&owner.namespace, &job.name, &job.uid);
+                let wait = format!("waits until the old Job {name} is gone");
+                return (Judgement::pending(wait), Some(Operation::Delete(target)));
+            }
             JobPhase::Active => Judgement::pending(match problem::of_pods(self.pods_of(&name)) {
                 Some(problem) => format!("Job {name}: {}", problem.message),
                 None => under_way,
@@ -115,6 +125,11 @@ impl<'a> Tests<'a> {
             }
         };
         (judgement, None)
+    }
+
+    fn generation(&self) -> String {
+        let generation = self.object.metadata.generation.unwrap_or(1);
+        generation.to_string()
     }
 
     fn pods_of<'b>(&'b self, job: &'b str) -> impl Iterator<Item = &'b PodState> {
