@@ -12,6 +12,7 @@ use super::SYNC;
 use crate::{
     Reason,
     observed::{ContainerState, JobPhase, JobState, Lifecycle, PodState, Terminated},
+    pod::start,
     time,
 };
 
@@ -161,6 +162,7 @@ fn stuck(container: &ContainerState) -> Option<Obstacle> {
         ),
         _ => return None,
     };
+    let message = start::explain(message);
     Some(Obstacle::new(word, format!("{text}: {message}")))
 }
 
