@@ -114,16 +114,17 @@ impl Operator {
         Ok(operator)
     }
 
-    /// Installs the chart on a node, as `make install` does.
+    /// Installs the chart on a node, as `make install` does, with these values (`NAME=VALUE`).
     ///
     /// # Errors
     /// When it doesn't get ready; the message has the end of its log.
-    pub async fn from_chart(cluster: &Cluster) -> Result<Self> {
+    pub async fn from_chart(cluster: &Cluster, values: &[&str]) -> Result<Self> {
         let operator = Self {
             user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
             place: Place::Chart(cluster.client().clone()),
         };
         let install = Command::new(machine::repository().join("hack/install.sh"))
+            .args(values.iter().flat_map(|value| ["--set", *value]))
             .env("CLUSTER", cluster.name())
             .without_env("KUBECONFIG");
         match install.output().await {
