@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
@@ -24,6 +24,8 @@ pub enum Fault {
     CutDown(usize),
     /// Connections break after this many bytes of requests.
     CutUp(usize),
+    /// Answers to questions for a list of versions wait for each other, two and two.
+    Meet,
 }
 
 /// The proxy. It takes connections as long as the test runs.
@@ -40,6 +42,7 @@ struct State {
     /// Connections that break; the others pass.
     left: AtomicU32,
     hit: AtomicU32,
+    meeting: Barrier,
 }
 
 impl Proxy {
@@ -53,6 +56,7 @@ impl Proxy {
             on: AtomicBool::new(true),
             left: AtomicU32::new(times),
             hit: AtomicU32::new(0),
+            meeting: Barrier::new(2),
         });
         let shared = state.clone();
         thread::spawn(move || {
@@ -100,24 +104,40 @@ impl State {
             Fault::CutUp(bytes) => Some(bytes),
             _ => None,
         };
-        let state = self.clone();
-        thread::spawn(move || state.copy(requests, upstream, up, false));
+        // Whether a list was asked for on this connection.
+        let asked = Arc::new(AtomicBool::new(false));
+        let (state, question) = (self.clone(), asked.clone());
+        thread::spawn(move || state.copy(requests, upstream, up, &question, false));
         let down = match self.fault {
             Fault::CutDown(bytes) => Some(bytes),
             Fault::Silence => Some(0),
             // Small answers, and the beginnings of large ones, pass.
             Fault::Trickle => Some(64 << 10),
-            Fault::CutUp(_) => None,
+            Fault::CutUp(_) | Fault::Meet => None,
         };
-        self.copy(server, client, down, true);
+        self.copy(server, client, down, &asked, true);
     }
 
     /// Copies until one side ends, or the fault strikes after `limit` bytes.
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream, limit: Option<usize>, answers: bool) {
+    fn copy(
+        &self,
+        mut from: TcpStream,
+        mut to: TcpStream,
+        limit: Option<usize>,
+        asked: &AtomicBool,
+        answers: bool,
+    ) {
         let (mut buffer, mut copied) = (vec![0; 64 << 10], 0);
         while let Ok(read) = from.read(&mut buffer) {
             if read == 0 {
                 break;
+            }
+            if answers && asked.swap(false, Ordering::SeqCst) {
+                self.meeting.wait();
+            }
+            let is_question = !answers && is_for_versions(&buffer[..read]);
+            if is_question && matches!(self.fault, Fault::Meet) && self.strikes() {
+                asked.store(true, Ordering::SeqCst);
             }
             if limit.is_some_and(|limit| copied + read > limit) && self.strikes() {
                 match self.fault {
@@ -131,6 +151,7 @@ impl State {
                         let _ = to.write_all(&buffer[..rest.min(read)]);
                         break;
                     }
+                    Fault::Meet => {}
                 }
             }
             copied += read;
@@ -148,6 +169,12 @@ impl State {
             let _ = side.shutdown(how);
         }
     }
+}
+
+fn is_for_versions(request: &[u8]) -> bool {
+    let line = request.split(|byte| *byte == b'\r').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    line.starts_with("GET ") && line.contains("versions.json")
 }
 
 fn trickle(bytes: &[u8], to: &mut TcpStream) {

@@ -13,7 +13,10 @@ use millwright_crds::{
     },
 };
 
-use super::server::{BUCKET, Server};
+use super::{
+    proxy::{Fault, Proxy},
+    server::{BUCKET, Server},
+};
 use crate::{
     evaluate::{self, SCRIPT},
     fetch::{data, fetch},
@@ -133,6 +136,29 @@ fn a_model_is_published_evaluated_and_collected() {
     );
     let ended = fetch(&other, vec![data(&result.digest)]);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+/// Both read the list before either writes it.
+#[test]
+#[ignore = "needs versitygw: hack/test.sh store"]
+fn of_two_syncs_that_meet_one_gives_way() {
+    let server = Server::start();
+    let proxy = Proxy::start(&server, Fault::Meet, 2);
+    let syncs = [1, 2].map(|row| {
+        let pod = server.pod_through(proxy.port());
+        pod.write("/mnt/source/data/a.csv", format!("x\n{row}\n"));
+        thread::spawn(move || sync::sync(&pod, &sync::task()))
+    });
+    let ended = syncs.map(|sync| sync.join().unwrap());
+    let mut numbers = ended
+        .each_ref()
+        .map(|ended| ended.result::<SyncResult>().version.number);
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+    let gave_way = ended
+        .iter()
+        .filter(|ended| ended.log.contains("wrote at the same time"));
+    assert_eq!(gave_way.count(), 1);
 }
 
 #[test]
