@@ -54,9 +54,16 @@ expect 'image: "example/operator@sha256:'"$(printf '%064d' 0)"'"' \
   --set image.repository=example/operator --set "image.digest=sha256:$(printf '%064d' 0)"
 expect 'value: "example/agent:1"' --set agent.image.repository=example/agent --set-string agent.image.tag=1
 expect 'MILLWRIGHT_ARTIFACTS_STORAGE_CLASS' --set artifacts.storageClass=fast
+for url in s3://bucket s3://bucket/team/a gs://bucket/a az://container/a; do
+  expect "value: \"$url\"" --set "artifacts.url=$url"
+done
+expect 'MILLWRIGHT_ARTIFACTS_SECRET' --set artifacts.url=s3://bucket --set artifacts.secretName=store
 
 refuse 'replicas' --set replicas=-1
 refuse '/artifacts/url' --set artifacts.url=ftp://somewhere
+refuse '/artifacts/url' --set artifacts.url=s3:///folder
+refuse '/artifacts/secretName' --set artifacts.url=s3://bucket --set artifacts.secretName=A_b
+refuse 'artifacts.secretName' --set artifacts.secretName=store
 refuse 'accessMode' --set artifacts.accessMode=ReadOnlyMany
 refuse 'replica' --set replica=2
 refuse 'metrics.service' --set metrics.service=false --set metrics.serviceMonitor.enabled=true

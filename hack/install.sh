@@ -7,13 +7,13 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$repository/hack/tools.sh" helm devcluster
-if [[ -n ${KUBECONFIG:-} && $* != *artifacts.storageClass=* ]]; then
+if [[ -n ${KUBECONFIG:-} && $* != *artifacts.storageClass=* && ! $* =~ artifacts\.url=(s3|gs|az):// ]]; then
   # Claims for data and models name no class by default.
   classes=$(kubectl get storageclasses --output \
     jsonpath='{.items[*].metadata.annotations.storageclass\.kubernetes\.io/is-default-class}') ||
     die "the cluster of KUBECONFIG=$KUBECONFIG does not answer, see above"
   [[ $classes == *true* ]] ||
-    die "the cluster of KUBECONFIG=$KUBECONFIG has no default StorageClass, which claims for data and models need. Make one of its classes the default, or name one with: hack/install.sh --set artifacts.storageClass=NAME"
+    die "the cluster of KUBECONFIG=$KUBECONFIG has no default StorageClass, which claims for data and models need. Make one of its classes the default, name one with: hack/install.sh --set artifacts.storageClass=NAME, or use an object store, see docs/operations.md"
 fi
 declare -A reference hash
 while read -r name image content; do

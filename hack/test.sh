@@ -3,6 +3,7 @@
 #   units     every crate's own tests: tables, properties, the agent's and the gateway's processes
 #   example   the example's scripts
 #   cluster   devcluster: its own tests, and whole clusters
+#   store     the agent with a real object store
 #   plane     Millwright's operator on a control plane of its own
 #   node      Millwright on a node of its own, with real pods
 # The clusters are made for the tests and removed afterwards.
@@ -25,22 +26,28 @@ suite_cluster() {
   hack/test-cluster.sh
 }
 
+# These wait for most of their time, so all of them run at once.
+suite_store() {
+  hack/tools.sh versitygw
+  cargo test --release --locked --workspace --test roles -- --ignored --test-threads 16 object_store
+}
+
 suite_plane() {
   cluster_programs
   cargo test --release --locked --workspace --features millwright-e2e/clusters --test control_plane
 }
 
 suite_node() {
-  cluster_programs
+  cluster_programs devcluster pause coredns helm versitygw
   cargo test --release --locked --workspace --features millwright-e2e/clusters --test node
 }
 
 cluster_programs() {
   hack/prerequisites.sh cluster
-  hack/tools.sh
+  hack/tools.sh "$@"
 }
 
-suites=(units example cluster plane node)
+suites=(units example cluster store plane node)
 for suite in "${@:-${suites[@]}}"; do
   [[ " ${suites[*]} " == *" $suite "* ]] || die "no suite $suite; there are: ${suites[*]}"
   started=$SECONDS

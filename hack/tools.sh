@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the Go programs of the development cluster: tools.sh [NAME]..., all without a name.
+# Build the Go programs of the development cluster: tools.sh [NAME]..., those that a cluster needs
+# without a name.
 #
 # A program is built only when its module has changed. It is kept in $MILLWRIGHT_HOME/bin under the
 # hash of the module's content, so a cache of that directory spares the build.
@@ -11,12 +12,14 @@ declare -A module=(
   [pause]=e2e/cluster
   [coredns]=e2e/cluster/coredns
   [helm]=e2e/tools/helm
+  [versitygw]=e2e/tools/versitygw
 )
 declare -A package=(
   [devcluster]=.
   [pause]=./cmd/pause
   [coredns]=.
   [helm]=helm.sh/helm/v4/cmd/helm
+  [versitygw]=github.com/versity/versitygw/cmd/versitygw
 )
 
 require_go() {

@@ -70,9 +70,10 @@ pub(crate) fn task<T: Versioned>() -> Result<T, Failure> {
 /// The artifact store of this pod.
 ///
 /// # Errors
-/// When `MILLWRIGHT_STORE` is absent or names no store.
+/// When `MILLWRIGHT_STORE` is absent or names no store, or its Secret can't be used.
 pub(crate) fn store() -> Result<Store, Failure> {
-    Store::open(&variable(contract::ENV_STORE)?)
+    let secret = env::var(contract::ENV_STORE_SECRET).ok();
+    Store::open(&variable(contract::ENV_STORE)?, secret)
 }
 
 /// The namespace of this pod.

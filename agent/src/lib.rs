@@ -19,6 +19,7 @@ mod files;
 pub mod gateway;
 mod handover;
 mod metrics;
+mod remote;
 mod run;
 mod store;
 mod supervisor;

@@ -66,16 +66,22 @@ pub struct DatasetSpec {
 /// Where data comes from.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.uri.startsWith('pvc://') || self.uri.matches('^https?://.*[^/]$') || (has(self.include) && size(self.include) > 0)")
+#[x_kube(validation = Rule::new("!self.uri.startsWith('http') || self.uri.matches('^https?://.*[^/]$') || (has(self.include) && size(self.include) > 0)")
     .message("source.include must name the files to read when source.uri is an http(s) folder (it ends with /), because HTTP has no listing").field_path(".include"))]
-#[x_kube(validation = Rule::new("self.uri.startsWith('pvc://') || !has(self.include) || self.include.all(i, !i.contains('*') && !i.contains('?') && !i.contains('['))")
+#[x_kube(validation = Rule::new("!self.uri.startsWith('http') || !has(self.include) || self.include.all(i, !i.contains('*') && !i.contains('?') && !i.contains('['))")
     .message("source.include must hold file names without wildcards when source.uri is http(s), because HTTP has no listing").field_path(".include"))]
+#[x_kube(validation = Rule::new("!self.uri.matches('^(s3|gs|az)://[^/]+/.*[^/]$') || ((!has(self.include) || size(self.include) == 0) && (!has(self.exclude) || size(self.exclude) == 0))")
+    .message("source.uri must end with / when source.include or source.exclude is given for s3, gs or az: without it, it is one file").field_path(".uri"))]
+#[x_kube(validation = Rule::new("!has(self.credentials) || self.uri.matches('^(s3|gs|az)://')")
+    .message("source.credentials may only be given when source.uri is s3://, gs:// or az://").field_path(".credentials"))]
 pub struct Source {
-    /// `pvc://CLAIM/FOLDER/` in the same namespace, or an `http://` or `https://` address of one
-    /// file, or of a folder (ending with `/`) whose files `include` names.
+    /// `pvc://CLAIM/FOLDER/` in the same namespace; `s3://BUCKET/FOLDER/`, `gs://BUCKET/FOLDER/` or
+    /// `az://CONTAINER/FOLDER/`, or one file there (without `/` at the end); or an `http://` or
+    /// `https://` address of one file, or of a folder (ending with `/`) whose files `include`
+    /// names.
     #[schemars(
-        length(min = 7, max = 1024),
-        regex(pattern = "^(pvc|https?)://[^/\\s?#]+(/[^\\s]*)?$")
+        length(min = 6, max = 1024),
+        regex(pattern = "^(pvc|https?|s3|gs|az)://[^/\\s?#]+(/[^\\s]*)?$")
     )]
     pub uri: String,
     /// Glob patterns of the files to read, relative to `uri`, e.g. `*.csv` or `2013/**/*.parquet`.
@@ -87,6 +93,23 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
     pub exclude: Vec<String>,
+    /// How an `s3://`, `gs://` or `az://` source is reached. Absent: by the pods' own identity in
+    /// their cloud; never with the credentials of the artifact store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SourceCredentials>,
+}
+
+/// How a source is reached.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCredentials {
+    /// Secret in the same namespace. Its keys are the usual variables: `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` and so on.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub secret_name: String,
 }
 
 /// How files are read.

@@ -1,8 +1,35 @@
 //! The images of Millwright and of the examples.
 
+use std::fs;
+
 use anyhow::Result;
 
-use crate::{cluster::Cluster, command::Command, machine};
+use crate::{
+    cluster::Cluster,
+    command::Command,
+    machine::{self, tool},
+};
+
+/// Makes an image of a program that `hack/tools.sh` builds, named `localhost/NAME:dev`, and loads it
+/// into the cluster's node.
+///
+/// # Errors
+/// When it can't be made or loaded.
+pub async fn load_tool(cluster: &Cluster, name: &str) -> Result<()> {
+    let archive = cluster.kubeconfig().with_file_name(format!("{name}.tar"));
+    let image = Command::new(tool("devcluster"))
+        .args(["image", "--reference", &format!("localhost/{name}:dev")])
+        .arg("--program")
+        .arg(tool(name))
+        .arg("--output")
+        .arg(&archive);
+    image.output().await?;
+    let load = Command::new(tool("devcluster"))
+        .args(["load", "--name", cluster.name()])
+        .arg(&archive);
+    load.output().await?;
+    Ok(fs::remove_file(archive)?)
+}
 
 /// Builds these images where they have changed and loads them into the cluster's node.
 ///

@@ -177,11 +177,11 @@ impl Operator {
         Ok(Http::default().get(&url).await?.1)
     }
 
-    /// Installs the chart on a node, as `make install` does.
+    /// Installs the chart on a node, as `make install` does, with these values (`NAME=VALUE`).
     ///
     /// # Errors
     /// When it doesn't get ready; the message has the end of its log.
-    pub async fn from_chart(cluster: &Cluster) -> Result<Self> {
+    pub async fn from_chart(cluster: &Cluster, values: &[&str]) -> Result<Self> {
         let operator = Self {
             user: installation::user(NAMESPACE),
             audit_log: cluster.audit_log(),
@@ -192,6 +192,7 @@ impl Operator {
                 "--set-string",
                 &format!("logLevel={}", LOG_LEVEL.replace(',', "\\,")),
             ])
+            .args(values.iter().flat_map(|value| ["--set", *value]))
             .env("CLUSTER", cluster.name())
             .without_env("KUBECONFIG");
         match install.output().await {

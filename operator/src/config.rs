@@ -1,6 +1,6 @@
 //! Flags and environment of the operator: the chart's values.
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Parser;
 use millwright_plan::{Settings, settings::AgentResources, store::Store};
 
@@ -27,13 +27,18 @@ pub(crate) struct Config {
     /// Memory limit of injected containers.
     #[arg(long, env = "MILLWRIGHT_AGENT_MEMORY_LIMIT", default_value = "512Mi")]
     agent_memory_limit: String,
-    /// The artifact store: pvc://CLAIM/FOLDER.
+    /// The artifact store: pvc://CLAIM/FOLDER, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or
+    /// az://CONTAINER/FOLDER.
     #[arg(
         long,
         env = "MILLWRIGHT_ARTIFACTS_URL",
         default_value = "pvc://millwright-artifacts/"
     )]
     artifacts_url: String,
+    /// Secret with the credentials of an object store, in each namespace that uses it; empty: the
+    /// pods' own identity in their cloud.
+    #[arg(long, env = "MILLWRIGHT_ARTIFACTS_SECRET", default_value = "")]
+    artifacts_secret: String,
     /// Size of the store's claim in each namespace.
     #[arg(long, env = "MILLWRIGHT_ARTIFACTS_SIZE", default_value = "10Gi")]
     artifacts_size: String,
@@ -65,16 +70,25 @@ impl Config {
     /// Settings for planners.
     ///
     /// # Errors
-    /// When the store's URL is not one.
+    /// When the store's URL is not one, or its Secret doesn't go with it.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let mut store: Store = self
             .artifacts_url
             .parse()
             .map_err(|error: String| anyhow!(error))?;
-        store.size.clone_from(&self.artifacts_size);
-        store.access_mode.clone_from(&self.artifacts_access_mode);
-        let class = self.artifacts_storage_class.trim();
-        store.class = (!class.is_empty()).then(|| class.to_owned());
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let secret = given(&self.artifacts_secret);
+        match &mut store {
+            Store::Claim(_) if secret.is_some() => {
+                bail!("artifacts.secretName is for object stores; artifacts.url is a pvc:// URL")
+            }
+            Store::Claim(claim) => {
+                claim.size.clone_from(&self.artifacts_size);
+                claim.access_mode.clone_from(&self.artifacts_access_mode);
+                claim.class = given(&self.artifacts_storage_class);
+            }
+            Store::Objects(objects) => objects.secret = secret,
+        }
         Ok(Settings {
             agent_image: self.agent_image.clone(),
             agent_pull_policy: self.agent_pull_policy.clone(),

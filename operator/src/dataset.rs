@@ -37,7 +37,7 @@ impl Controller for Datasets {
                 .iter()
                 .map(|pod| (**pod).clone())
                 .collect(),
-            store_claim: stores.has_claim(&namespace, &context.settings.store.claim),
+            store_claim: stores.has_store(&namespace, &context.settings.store),
             object: (*object).clone(),
         })
     }

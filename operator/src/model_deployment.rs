@@ -61,7 +61,7 @@ impl Controller for ModelDeployments {
                 .iter()
                 .map(|pod| (**pod).clone())
                 .collect(),
-            store_claim: stores.has_claim(&namespace, &context.settings.store.claim),
+            store_claim: stores.has_store(&namespace, &context.settings.store),
             foreign: foreign("Deployment", stores.deployments.of_others(&namespace, &uid))
                 .chain(foreign(
                     "Service",

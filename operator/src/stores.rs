@@ -9,6 +9,7 @@ use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPoli
 use millwright_plan::{
     model_deployment::ServiceState,
     observed::{DeploymentState, JobState, PodState},
+    store::Store as ArtifactStore,
 };
 
 use crate::{
@@ -76,10 +77,13 @@ impl Stores {
         }
     }
 
-    /// Whether the artifact store's claim exists in a namespace.
-    pub(crate) fn has_claim(&self, namespace: &str, claim: &str) -> bool {
-        self.claims
-            .contains(&(namespace.to_owned(), claim.to_owned()))
+    /// Whether what pods need for the artifact store exists in a namespace: its claim, if it has
+    /// one.
+    pub(crate) fn has_store(&self, namespace: &str, store: &ArtifactStore) -> bool {
+        store.claim().is_none_or(|claim| {
+            self.claims
+                .contains(&(namespace.to_owned(), claim.to_owned()))
+        })
     }
 }
 

@@ -74,7 +74,7 @@ impl Controller for TrainingJobs {
                 .and_then(|model| champion(context, &namespace, model)),
             model: model.map(|model| (*model).clone()),
             last_version: last_version.map(|version| (*version).clone()),
-            store_claim: stores.has_claim(&namespace, &context.settings.store.claim),
+            store_claim: stores.has_store(&namespace, &context.settings.store),
             object: (*object).clone(),
         })
     }

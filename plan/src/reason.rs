@@ -324,8 +324,8 @@ impl Reason {
                 DESCRIBE,
             ),
             Self::PublishFailed => (
-                "The model could not be put into the artifact store.",
-                "kubectl -n {namespace} get pvc -l millwright.dev/role=store",
+                "The model could not be put into the artifact store: the message says why.",
+                DESCRIBE,
             ),
             Self::RolledBack | Self::Unavailable => (
                 "The new version's pods did not serve in time; the one before serves.",

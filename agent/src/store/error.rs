@@ -13,6 +13,10 @@ pub(crate) enum Problem {
     Changed,
     /// The file on our side of the copy can't be read or written.
     File,
+    /// Credentials or a bucket are wrong: a person must mend that.
+    Denied,
+    /// Somebody else wrote the key at the same time.
+    Conflict,
     /// The store can't do this, ever.
     Refused,
     /// The store failed; it may work later.
@@ -34,14 +38,22 @@ impl StoreError {
             Problem::Absent => format!("{key} is not in the artifact store: {detail}"),
             Problem::Corrupted => format!("{key} in the artifact store is corrupted: {detail}"),
             Problem::Changed | Problem::File => detail.to_string(),
-            Problem::Refused | Problem::Transient => {
+            Problem::Denied | Problem::Conflict | Problem::Refused | Problem::Transient => {
                 format!("the artifact store failed at {key}: {detail}")
             }
         };
         Self { problem, message }
     }
 
-    /// What `object_store` said of a key.
+    /// Trouble in words of an object store's own, which name it.
+    pub fn remote(problem: Problem, key: &str, detail: impl fmt::Display) -> Self {
+        Self {
+            problem,
+            message: format!("{detail} (key {key})"),
+        }
+    }
+
+    /// What the file system said of a key.
     pub fn of(key: &str, error: object_store::Error) -> Self {
         use object_store::Error;
 

@@ -29,8 +29,10 @@ impl Store {
     pub async fn put_manifest(&self, manifest: &Manifest) -> Result<String, StoreError> {
         let (digest, bytes) = digest(manifest)?;
         let key = key::manifest(&digest);
-        if self.get(&key).await?.is_none_or(|known| *known != *bytes) {
-            self.put(&key, bytes).await?;
+        match self.get(&key).await? {
+            Some(known) if *known == *bytes => {}
+            Some(_) => self.put(&key, bytes).await?,
+            None => self.put_new(&key, bytes).await?,
         }
         Ok(digest)
     }

@@ -65,6 +65,7 @@ mod tests {
             uri: "pvc://data/".into(),
             include: vec!["*.csv".into(), "2013/**/*.csv".into()],
             exclude: vec!["old*".into()],
+            credentials: None,
         })
         .unwrap();
         for (path, admitted) in [

@@ -5,17 +5,16 @@ use std::{io, path::Path, time::Duration};
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::{Client, Url};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt;
 
-use crate::{failure::Failure, files::LocalFile};
+use crate::{
+    failure::Failure,
+    files::LocalFile,
+    remote::client::{Terms, chain, client},
+};
 
 /// Downloads at once.
 const PARALLEL: usize = 4;
-/// Longest time until a connection stands.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longest time without a byte.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Downloads the file at `uri`, or, when it ends with `/`, the files that `include` names below it,
 /// into a folder. A download is tried five times.
@@ -28,7 +27,7 @@ pub(super) async fn download(
     spare: impl Fn(&str) -> bool,
     folder: &Path,
 ) -> Result<Vec<LocalFile>, Failure> {
-    let client = client().map_err(Failure::unavailable)?;
+    let client = client(&Terms::default()).map_err(Failure::unavailable)?;
     let addresses = addresses(uri, include, spare)?;
     stream::iter(addresses)
         .map(|(path, url)| {
@@ -136,40 +135,6 @@ async fn get(client: &Client, url: &Url, file: &Path) -> Result<(), DownloadErro
         target.write_all(&chunk).await.map_err(of_disk)?;
     }
     target.flush().await.map_err(of_disk)
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
-/// A client that trusts the certificates of the image, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`,
-/// and where there are none, as in our own empty image, those that browsers trust.
-fn client() -> Result<Client, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let tls = ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS can't be set up: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(CONNECT)
-        .read_timeout(SILENCE)
-        .user_agent(concat!("millwright-agent/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| format!("the HTTP client can't be set up: {}", chain(&error)))
 }
 
 #[cfg(test)]

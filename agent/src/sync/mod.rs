@@ -7,6 +7,7 @@
 mod globs;
 mod http;
 mod message;
+mod objects;
 mod source;
 mod versions;
 

@@ -5,16 +5,17 @@ use std::{fs, path::Path};
 use millwright_crds::wire::sync::SyncTask;
 use tempfile::TempDir;
 
-use super::{globs::Globs, http};
+use super::{globs::Globs, http, objects};
 use crate::{
     environment::Layout,
     failure::Failure,
     files::{LocalFile, file_name, walk},
+    remote::Remote,
 };
 
-/// Lists the files of the task's source, sorted by path. Those behind HTTP are downloaded, because
-/// Parquet is not read from front to back, into a folder in `/tmp` that lives as long as what is
-/// returned beside the files.
+/// Lists the files of the task's source, sorted by path. Those behind HTTP and in object stores are
+/// downloaded, because Parquet is not read from front to back, into a folder in `/tmp` that lives as
+/// long as what is returned beside the files.
 ///
 /// # Errors
 /// Names the source and what is wrong with it; a source without files is an error.
@@ -42,8 +43,12 @@ pub(super) async fn files(
             .map_err(|error| {
                 Failure::unavailable(format!("a folder in /tmp can't be made: {error}"))
             })?;
-        let spare = |path: &str| globs.spare(path);
-        let found = http::download(uri, &source.include, spare, scratch.path()).await?;
+        let found = if Remote::is(uri) {
+            objects::download(source, &globs, scratch.path()).await?
+        } else {
+            let spare = |path: &str| globs.spare(path);
+            http::download(uri, &source.include, spare, scratch.path()).await?
+        };
         (found, Some(scratch))
     };
     if files.is_empty() {

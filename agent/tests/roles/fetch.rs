@@ -29,7 +29,7 @@ fn published() -> (Pod, String) {
     (pod, result.version.digest)
 }
 
-fn data(digest: &str) -> FetchItem {
+pub fn data(digest: &str) -> FetchItem {
     FetchItem {
         what: "input train (dataset flights v1)".into(),
         digest: Some(digest.into()),
@@ -39,7 +39,7 @@ fn data(digest: &str) -> FetchItem {
     }
 }
 
-fn fetch(pod: &Pod, items: Vec<FetchItem>) -> Ended {
+pub fn fetch(pod: &Pod, items: Vec<FetchItem>) -> Ended {
     let task = FetchTask {
         v: 1,
         install_agent: false,

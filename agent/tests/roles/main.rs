@@ -7,6 +7,7 @@ mod collect;
 mod evaluate;
 mod exec;
 mod fetch;
+mod object_store;
 mod pod;
 mod publish;
 mod sync;

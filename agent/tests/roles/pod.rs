@@ -1,6 +1,7 @@
 //! A folder that stands for a pod, and processes in it.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read},
@@ -30,6 +31,7 @@ const ENDING: Duration = Duration::from_secs(5);
 pub struct Pod {
     root: tempfile::TempDir,
     store: PathBuf,
+    environment: BTreeMap<&'static str, String>,
 }
 
 impl Pod {
@@ -37,17 +39,48 @@ impl Pod {
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = root.path().join("store");
-        Self::with(root, store)
+        let url = format!("file://{}", store.display());
+        Self::with(root, store, BTreeMap::from([("MILLWRIGHT_STORE", url)]))
+    }
+
+    /// With a store that these variables lead to, and whose files are in a folder.
+    pub fn of(store: PathBuf, environment: BTreeMap<&'static str, String>) -> Self {
+        Self::with(tempfile::tempdir().unwrap(), store, environment)
+    }
+
+    /// The same pod with another variable.
+    pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.insert(name, value.into());
+        self
+    }
+
+    /// The same pod without a variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// The files of the store's blobs.
+    pub fn blobs(&self) -> Vec<PathBuf> {
+        files(&self.key("blobs"))
     }
 
     /// Another pod with the same store.
     pub fn beside(&self) -> Self {
-        Self::with(tempfile::tempdir().unwrap(), self.store.clone())
+        Self::of(self.store.clone(), self.environment.clone())
     }
 
-    fn with(root: tempfile::TempDir, store: PathBuf) -> Self {
+    fn with(
+        root: tempfile::TempDir,
+        store: PathBuf,
+        environment: BTreeMap<&'static str, String>,
+    ) -> Self {
         fs::create_dir(root.path().join("dev")).unwrap();
-        Self { root, store }
+        Self {
+            root,
+            store,
+            environment,
+        }
     }
 
     /// Where an absolute path of a container is.
@@ -85,10 +118,7 @@ impl Pod {
             .args(role)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
-            .env(
-                "MILLWRIGHT_STORE",
-                format!("file://{}", self.store.display()),
-            )
+            .envs(&self.environment)
             .env("MILLWRIGHT_NAMESPACE", "team")
             .env("MILLWRIGHT_POD_UID", "pod-1")
             .stdin(Stdio::null())

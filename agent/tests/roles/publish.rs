@@ -46,7 +46,7 @@ fn trainer(pod: &Pod, script: &str) -> Command {
     command
 }
 
-fn train(pod: &Pod, script: &str) -> Ended {
+pub fn train(pod: &Pod, script: &str) -> Ended {
     pod.run(trainer(pod, script))
 }
 

@@ -35,6 +35,7 @@ pub fn task() -> SyncTask {
             uri: "pvc://data/data/".into(),
             include: vec![],
             exclude: vec![],
+            credentials: None,
         },
         mount: Some("/mnt/source/data".into()),
         format: Format {
@@ -45,7 +46,7 @@ pub fn task() -> SyncTask {
     }
 }
 
-fn sync(pod: &Pod, task: &SyncTask) -> Ended {
+pub fn sync(pod: &Pod, task: &SyncTask) -> Ended {
     pod.run(pod.agent(task, &["sync"]))
 }
 

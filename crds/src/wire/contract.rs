@@ -35,6 +35,12 @@ pub const RUN_PORT: u16 = 9002;
 
 /// URL of the artifact store as the agent sees it (`file:///millwright/store/…` for a claim).
 pub const ENV_STORE: &str = "MILLWRIGHT_STORE";
+/// Name of the Secret with the artifact store's credentials, for messages.
+pub const ENV_STORE_SECRET: &str = "MILLWRIGHT_STORE_SECRET";
+/// What variables from the artifact store's Secret begin with.
+pub const STORE_PREFIX: &str = "STORE_";
+/// What variables from the Secret of a Dataset's source begin with.
+pub const SOURCE_PREFIX: &str = "SOURCE_";
 /// Namespace of the pod.
 pub const ENV_NAMESPACE: &str = "MILLWRIGHT_NAMESPACE";
 /// A role's task as JSON: one of the `*Task` types of [`super`].

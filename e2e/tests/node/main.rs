@@ -2,6 +2,7 @@
 
 mod failures;
 mod loops;
+mod object_store;
 mod rollout;
 mod story;
 mod suspend;
@@ -33,6 +34,7 @@ fn main() {
         test!(loops::shuffled_times_start_no_run),
         test!(loops::without_labels_no_run_starts),
         test!(loops::a_worse_model_is_refused),
+        test!(object_store::a_whole_loop_in_a_bucket),
         test!(rollout::a_model_that_never_gets_ready_costs_no_request),
         test!(suspend::a_run_shows_its_progress_and_goes_on_after_a_suspend),
         test!(suspend::a_suspend_waits_for_what_is_being_published),

@@ -11,9 +11,15 @@ use millwright_e2e::{
     suite::Lazy,
 };
 
+/// The URL of the store of [`World::node_with_objects`].
+pub const STORE: &str = "s3://artifacts/team";
+
 /// Made when the first test needs it.
 #[derive(Default)]
-pub struct World(Lazy<Node>);
+pub struct World {
+    node: Lazy<Node>,
+    with_objects: Lazy<Node>,
+}
 
 /// A node with the chart installed and all images loaded.
 pub struct Node {
@@ -35,11 +41,33 @@ impl World {
                 audit: true,
             };
             let cluster = Cluster::up("node", parts).await?;
-            let operator = Arc::new(Operator::from_chart(&cluster).await?);
+            let operator = Arc::new(Operator::from_chart(&cluster, &[]).await?);
             images::load(&cluster, &["flights"]).await?;
             Ok(Node { operator, cluster })
         };
-        self.0.get(make).await
+        self.node.get(make).await
+    }
+
+    /// A node whose Millwright has its artifacts in an object store, with the Secret `store`; the
+    /// server is not there yet, its image is.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn node_with_objects(&self) -> Result<&Node> {
+        let make = async || {
+            let parts = Parts {
+                node: true,
+                audit: false,
+            };
+            let cluster = Cluster::up("objects", parts).await?;
+            let url = format!("artifacts.url={STORE}");
+            let values = [url.as_str(), "artifacts.secretName=store"];
+            let operator = Arc::new(Operator::from_chart(&cluster, &values).await?);
+            images::load(&cluster, &["flights"]).await?;
+            images::load_tool(&cluster, "versitygw").await?;
+            Ok(Node { operator, cluster })
+        };
+        self.with_objects.get(make).await
     }
 
     /// A namespace of the node.

@@ -4,7 +4,10 @@ use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
     core::v1::{PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Volume},
 };
-use millwright_crds::{Dataset, LABEL_ATTEMPT, wire::sync::SyncTask};
+use millwright_crds::{
+    Dataset, LABEL_ATTEMPT,
+    wire::{contract, sync::SyncTask},
+};
 
 use super::{
     LABEL_REQUEST, SYNC,
@@ -22,7 +25,7 @@ use crate::{
 
 /// Volume with the source.
 const SOURCE_VOLUME: &str = "millwright-source";
-/// Volume that files of an http(s) source are spooled to.
+/// Volume that files of a source behind HTTP are spooled to.
 const SCRATCH_VOLUME: &str = "millwright-scratch";
 
 /// Name of the Job that tries to answer this request for the `attempt`-th time in a row, counted
@@ -53,15 +56,23 @@ pub(super) fn build(
         expectations: dataset.spec.expectations.clone(),
     };
     let mut container = agent::container(SYNC, &["sync"], settings, &owner.namespace);
-    inject::add_env(
-        &mut container,
-        vec![settings.store.env(), agent::task_env(&task)],
-    );
-    let mut mounts = vec![
-        settings.store.mount(false),
-        agent::mount(SCRATCH_VOLUME, "/tmp", false),
-    ];
-    let mut volumes = vec![settings.store.volume(), agent::scratch(SCRATCH_VOLUME)];
+    let mut env = settings.store.env();
+    env.push(agent::task_env(&task));
+    inject::add_env(&mut container, env);
+    agent::use_store(&mut container, settings, false);
+    if let Some(credentials) = &dataset.spec.source.credentials {
+        container
+            .env_from
+            .get_or_insert_default()
+            .push(agent::env_from(
+                &credentials.secret_name,
+                contract::SOURCE_PREFIX,
+            ));
+    }
+    let mounts = container.volume_mounts.get_or_insert_default();
+    mounts.push(agent::mount(SCRATCH_VOLUME, "/tmp", false));
+    let mut volumes: Vec<Volume> = settings.store.volume().into_iter().collect();
+    volumes.push(agent::scratch(SCRATCH_VOLUME));
     if let Some(claim) = claim {
         mounts.push(agent::mount(SOURCE_VOLUME, MOUNT, true));
         volumes.push(Volume {
@@ -73,7 +84,6 @@ pub(super) fn build(
             ..Volume::default()
         });
     }
-    container.volume_mounts = Some(mounts);
     let mut pod = PodSpec {
         restart_policy: Some("Never".into()),
         containers: vec![container],
@@ -107,10 +117,16 @@ pub(super) fn build(
 
 #[cfg(test)]
 mod tests {
-    use millwright_crds::wire::{self, contract};
+    use millwright_crds::{
+        dataset::SourceCredentials,
+        wire::{self, contract},
+    };
 
     use super::*;
-    use crate::dataset::fixtures::{dataset, settings};
+    use crate::{
+        dataset::fixtures::{dataset, settings},
+        store::{Objects, Store},
+    };
 
     fn job(uri: &str) -> Job {
         let mut dataset = dataset();
@@ -144,6 +160,42 @@ mod tests {
         assert_eq!(container.args.as_deref(), Some(&["sync".to_owned()][..]));
         assert_eq!(pod.restart_policy.as_deref(), Some("Never"));
         assert_eq!(pod.automount_service_account_token, Some(false));
+    }
+
+    #[test]
+    fn the_secret_of_a_source_is_apart_from_the_store_s() {
+        let mut dataset = dataset();
+        dataset.spec.source.uri = "s3://bucket/a/".into();
+        dataset.spec.source.credentials = Some(SourceCredentials {
+            secret_name: "feed".into(),
+        });
+        let mut settings = settings();
+        settings.store = Store::Objects(Objects {
+            url: "s3://store/".into(),
+            secret: Some("store".into()),
+        });
+        let job = build(&dataset, &"12345678".parse().unwrap(), 1, &settings).unwrap();
+        let container = job
+            .spec
+            .unwrap()
+            .template
+            .spec
+            .unwrap()
+            .containers
+            .remove(0);
+        let secrets: Vec<_> = container
+            .env_from
+            .unwrap()
+            .into_iter()
+            .map(|from| (from.prefix.unwrap(), from.secret_ref.unwrap().name))
+            .collect();
+        assert_eq!(
+            secrets,
+            [
+                ("STORE_".into(), "store".into()),
+                ("SOURCE_".into(), "feed".into())
+            ]
+        );
     }
 
     #[test]

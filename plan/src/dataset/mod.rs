@@ -262,7 +262,7 @@ impl<'a> Pass<'a> {
     fn claim(&mut self) {
         if !self.seen.store_claim {
             let create = self.settings.store.create_claim(self.namespace());
-            self.plan.operations.push(create);
+            self.plan.operations.extend(create);
         }
     }
 

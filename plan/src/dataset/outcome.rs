@@ -14,6 +14,7 @@ use crate::{
     observed::{
         ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, SETTLING, Terminated,
     },
+    pod::start,
     time,
 };
 
@@ -158,6 +159,7 @@ fn stuck(container: &ContainerState) -> Option<Obstacle> {
         ),
         _ => return None,
     };
+    let message = start::explain(message);
     Some(Obstacle::new(word, format!("{text}: {message}")))
 }
 

@@ -79,6 +79,7 @@ mod tests {
             uri: uri.into(),
             include: vec![],
             exclude: vec![],
+            credentials: None,
         };
         Claim::of(&source)
             .map(|claim| claim.map(|claim| (claim.name.clone(), claim.path())))

@@ -187,7 +187,7 @@ fn move_on(
     let mut plan = Plan::status(before.clone());
     if !seen.store_claim {
         let claim = settings.store.create_claim(&owner.namespace);
-        plan.operations.push(claim);
+        plan.operations.extend(claim);
     }
     plan.operations.extend(services(seen));
     let (mut stages, mut summaries, mut happened) = (vec![], vec![], vec![]);

@@ -145,11 +145,12 @@ impl<'a> Pods<'a> {
         let init = vec![self.fetch(version), gateway];
         let spec = decoded.spec();
         inject::prepend_init(spec, init);
-        spec.volumes.get_or_insert_default().extend([
+        let volumes = spec.volumes.get_or_insert_default();
+        volumes.extend([
             agent::scratch(MODEL_VOLUME),
             agent::scratch(REFERENCE_VOLUME),
-            self.settings.store.volume(),
         ]);
+        volumes.extend(self.settings.store.volume());
         // The grace that the user gave is the server's, after its SIGTERM.
         let grace = spec
             .termination_grace_period_seconds
@@ -191,12 +192,11 @@ impl<'a> Pods<'a> {
             ],
         };
         let mut container = agent::container(FETCH, &["fetch"], self.settings, namespace);
-        container
-            .env
-            .get_or_insert_default()
-            .extend([self.settings.store.env(), agent::task_env(&task)]);
-        container.volume_mounts = Some(vec![
-            self.settings.store.mount(true),
+        let env = container.env.get_or_insert_default();
+        env.extend(self.settings.store.env());
+        env.push(agent::task_env(&task));
+        agent::use_store(&mut container, self.settings, true);
+        container.volume_mounts.get_or_insert_default().extend([
             agent::mount(MODEL_VOLUME, SERVING_MODEL_DIR, false),
             agent::mount(REFERENCE_VOLUME, REFERENCE_DIR, false),
         ]);

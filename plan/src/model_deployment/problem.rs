@@ -9,6 +9,7 @@ use super::text::{cut, last_lines};
 use crate::{
     Reason,
     observed::{ContainerState, Lifecycle, PodState, Terminated},
+    pod::start,
 };
 
 /// Why a pod does not serve.
@@ -63,7 +64,7 @@ fn of_container(container: &ContainerState) -> Option<(Reason, String)> {
             )),
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some((
                 Reason::ContainerStart,
-                format!("it can't be started: {message}"),
+                format!("it can't be started: {}", start::explain(message)),
             )),
             // Waiting to be started again, after it ended.
             _ => container.last.as_ref().map(of_end),

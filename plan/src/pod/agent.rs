@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector,
-        ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
+        Capabilities, Container, EmptyDirVolumeSource, EnvFromSource, EnvVar, EnvVarSource,
+        ObjectFieldSelector, ResourceRequirements, SeccompProfile, SecretEnvSource,
+        SecurityContext, Volume, VolumeMount,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -59,6 +60,17 @@ pub fn container(name: &str, args: &[&str], settings: &Settings, namespace: &str
     }
 }
 
+/// Gives a container the artifact store's credentials and volume, if it has these. Its mount comes
+/// after those that the container has.
+pub fn use_store(container: &mut Container, settings: &Settings, read_only: bool) {
+    let store = &settings.store;
+    container.env_from = store.env_from();
+    container
+        .volume_mounts
+        .get_or_insert_default()
+        .extend(store.mount(read_only));
+}
+
 /// The security context of the Pod Security Standard "restricted", with a read-only root.
 pub fn restricted() -> SecurityContext {
     SecurityContext {
@@ -85,6 +97,18 @@ pub fn env(name: &str, value: impl Into<String>) -> EnvVar {
         name: name.into(),
         value: Some(value.into()),
         value_from: None,
+    }
+}
+
+/// All of a Secret as environment variables, whose names begin with `prefix`.
+pub fn env_from(secret: &str, prefix: &str) -> EnvFromSource {
+    EnvFromSource {
+        prefix: Some(prefix.into()),
+        secret_ref: Some(SecretEnvSource {
+            name: secret.into(),
+            optional: None,
+        }),
+        config_map_ref: None,
     }
 }
 

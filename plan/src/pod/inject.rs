@@ -6,10 +6,13 @@ use k8s_openapi::{
     api::core::v1::{Container, EnvVar, PodSecurityContext, PodSpec},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use millwright_crds::{LABEL_KIND, LABEL_NAME, LABEL_OWNER, LABEL_ROLE, wire::contract::AGENT_BIN};
+use millwright_crds::{
+    LABEL_KIND, LABEL_NAME, LABEL_OWNER, LABEL_ROLE,
+    wire::{Versioned, contract::AGENT_BIN},
+};
 
 use super::{agent, template::Decoded};
-use crate::SpecError;
+use crate::{Settings, SpecError};
 
 /// Puts variables before the user's own, so that those can refer to ours; a variable that the user
 /// sets is theirs.
@@ -21,6 +24,13 @@ pub fn add_env(container: &mut Container, ours: Vec<EnvVar>) {
         .collect();
     env.extend(theirs);
     container.env = Some(env);
+}
+
+/// Gives a container of ours its task, and says where the artifact store is.
+pub fn add_task<T: Versioned>(container: &mut Container, task: &T, settings: &Settings) {
+    let mut env = vec![agent::task_env(task)];
+    env.extend(settings.store.env());
+    add_env(container, env);
 }
 
 /// Makes the agent PID 1 of the template's container: `agent ROLE -- COMMAND ARGS`.

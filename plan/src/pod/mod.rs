@@ -2,4 +2,5 @@
 
 pub mod agent;
 pub mod inject;
+pub mod start;
 pub mod template;

@@ -71,14 +71,15 @@ pub fn build(
     let sidecar = sidecar(run, attempt, profile, settings, &owner);
     let pod = decoded.spec();
     inject::prepend_init(pod, vec![fetch, sidecar]);
-    pod.volumes.get_or_insert_default().extend([
+    let volumes = pod.volumes.get_or_insert_default();
+    volumes.extend([
         agent::scratch(BIN_VOLUME),
         agent::scratch(RUN_VOLUME),
         agent::scratch(PARAMS_VOLUME),
         agent::scratch(INPUTS_VOLUME),
         agent::scratch(MODEL_VOLUME),
-        settings.store.volume(),
     ]);
+    volumes.extend(settings.store.volume());
     pod.restart_policy = Some("Never".into());
     let grace = spec.cancel_grace_period.as_secs() + GRACE_MARGIN;
     pod.termination_grace_period_seconds = Some(i64::try_from(grace).unwrap_or(i64::MAX));
@@ -164,17 +165,14 @@ fn fetch_container(
         items,
     };
     let mut fetch = agent::container(agent::FETCH, &["fetch"], settings, &owner.namespace);
-    inject::add_env(
-        &mut fetch,
-        vec![agent::task_env(&task), settings.store.env()],
-    );
+    inject::add_task(&mut fetch, &task, settings);
     fetch.volume_mounts = Some(vec![
         agent::mount(BIN_VOLUME, contract::BIN_DIR, false),
         agent::mount(PARAMS_VOLUME, "/etc/millwright", false),
         agent::mount(INPUTS_VOLUME, "/millwright/inputs", false),
         agent::mount(RUN_VOLUME, contract::RUN_DIR, false),
-        settings.store.mount(true),
     ]);
+    agent::use_store(&mut fetch, settings, true);
     fetch
 }
 
@@ -213,10 +211,7 @@ fn sidecar(
         profile_input,
     };
     let mut sidecar = agent::container(agent::SIDECAR, &["run"], settings, &owner.namespace);
-    inject::add_env(
-        &mut sidecar,
-        vec![agent::task_env(&task), settings.store.env()],
-    );
+    inject::add_task(&mut sidecar, &task, settings);
     sidecar.restart_policy = Some("Always".into());
     sidecar.ports = Some(vec![ContainerPort {
         name: Some("mw-agent".into()),
@@ -226,7 +221,7 @@ fn sidecar(
     sidecar.volume_mounts = Some(vec![
         agent::mount(RUN_VOLUME, contract::RUN_DIR, false),
         agent::mount(MODEL_VOLUME, &spec.output.path, true),
-        settings.store.mount(false),
     ]);
+    agent::use_store(&mut sidecar, settings, false);
     sidecar
 }

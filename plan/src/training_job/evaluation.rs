@@ -116,13 +116,14 @@ pub fn build(
     ];
     let pod = decoded.spec();
     inject::prepend_init(pod, init);
-    pod.volumes.get_or_insert_default().extend([
+    let volumes = pod.volumes.get_or_insert_default();
+    volumes.extend([
         agent::scratch(BIN_VOLUME),
         agent::scratch(RUN_VOLUME),
         agent::scratch(MODELS_VOLUME),
         agent::scratch(DATA_VOLUME),
-        settings.store.volume(),
     ]);
+    volumes.extend(settings.store.volume());
     pod.restart_policy = Some("Never".into());
     pod.termination_grace_period_seconds = Some(i64::try_from(2 * GRACE).unwrap_or(i64::MAX));
     inject::pod_defaults(pod);
@@ -176,16 +177,13 @@ fn fetch(
         items,
     };
     let mut fetch = agent::container(agent::FETCH, &["fetch"], settings, &owner.namespace);
-    inject::add_env(
-        &mut fetch,
-        vec![agent::task_env(&task), settings.store.env()],
-    );
+    inject::add_task(&mut fetch, &task, settings);
     fetch.volume_mounts = Some(vec![
         agent::mount(BIN_VOLUME, contract::BIN_DIR, false),
         agent::mount(MODELS_VOLUME, models, false),
         agent::mount(DATA_VOLUME, contract::EVALUATION_DATA, false),
-        settings.store.mount(true),
     ]);
+    agent::use_store(&mut fetch, settings, true);
     fetch
 }
 
@@ -209,15 +207,10 @@ fn sidecar(
         settings,
         &owner.namespace,
     );
-    inject::add_env(
-        &mut sidecar,
-        vec![agent::task_env(&task), settings.store.env()],
-    );
+    inject::add_task(&mut sidecar, &task, settings);
     sidecar.restart_policy = Some("Always".into());
-    sidecar.volume_mounts = Some(vec![
-        agent::mount(RUN_VOLUME, contract::RUN_DIR, false),
-        settings.store.mount(false),
-    ]);
+    sidecar.volume_mounts = Some(vec![agent::mount(RUN_VOLUME, contract::RUN_DIR, false)]);
+    agent::use_store(&mut sidecar, settings, false);
     sidecar
 }
 

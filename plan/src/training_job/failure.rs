@@ -12,6 +12,7 @@ use super::outcome::pod_of;
 use crate::{
     Reason,
     observed::{ContainerState, JobPhase, JobState, Lifecycle, PodState, Terminated},
+    pod::start,
     time,
 };
 
@@ -85,6 +86,7 @@ pub(super) fn of_stuck_pod(
             ),
             _ => return None,
         };
+        let message = start::explain(message);
         let text = format!("container {}: {words}: {message}", container.name);
         Some(Failure {
             pod: Some(pod.name.clone()),

@@ -89,12 +89,12 @@ pub(super) fn collect(run: &TrainingJob, attempt: u32, role: &str, settings: &Se
         args.push("--evaluation");
     }
     let mut container = agent::container("collect", &args, settings, &owner.namespace);
-    inject::add_env(&mut container, vec![settings.store.env()]);
-    container.volume_mounts = Some(vec![settings.store.mount(true)]);
+    inject::add_env(&mut container, settings.store.env());
+    agent::use_store(&mut container, settings, true);
     let mut spec = PodSpec {
         restart_policy: Some("Never".into()),
         containers: vec![container],
-        volumes: Some(vec![settings.store.volume()]),
+        volumes: Some(settings.store.volume().into_iter().collect()),
         ..PodSpec::default()
     };
     inject::pod_defaults(&mut spec);

@@ -253,7 +253,7 @@ impl Run<'_> {
                 .as_deref()
                 .unwrap_or_default();
             plan.operations
-                .push(self.settings.store.create_claim(namespace));
+                .extend(self.settings.store.create_claim(namespace));
         }
         plan.operations.push(operation);
     }

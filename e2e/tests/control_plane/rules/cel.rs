@@ -33,6 +33,20 @@ pub fn patches(message: &str) -> Option<Vec<Value>> {
             let include = |pattern: &str| json!({"uri": "http://example.com/data/", "include": ["a.csv", pattern]});
             vec![include("*.csv"), include("a?.csv"), include("[ab].csv")]
         }
+        "source.uri must end with / when source.include or source.exclude is given for s3, gs or az: without it, it is one file" =>
+        {
+            vec![
+                json!({"uri": "s3://feed/a.csv", "include": ["b.csv"]}),
+                json!({"uri": "gs://feed/a", "include": null, "exclude": ["b.csv"]}),
+            ]
+        }
+        "source.credentials may only be given when source.uri is s3://, gs:// or az://" => {
+            let credentials = |uri: &str| json!({"uri": uri, "include": ["a.csv"], "credentials": {"secretName": "feed"}});
+            vec![
+                credentials("pvc://feed/folder/"),
+                credentials("https://example.com/data/"),
+            ]
+        }
         "model needs exactly one of track (Latest) and version (a number)" => vec![
             json!({"track": "Latest", "version": 1}),
             json!({"track": null, "version": null}),
