@@ -76,6 +76,15 @@ impl Stores {
         }
     }
 
+    /// UID of the owner of a child that is written by apply, if the stores have the child.
+    pub(crate) fn owner_uid(&self, kind: &str, key: &Key) -> Option<String> {
+        match kind {
+            "Deployment" => self.deployments.owner_uid(key),
+            "Service" => self.services.owner_uid(key),
+            _ => None,
+        }
+    }
+
     /// Whether the artifact store's claim exists in a namespace.
     pub(crate) fn has_claim(&self, namespace: &str, claim: &str) -> bool {
         self.claims

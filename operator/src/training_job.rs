@@ -5,16 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use millwright_crds::{
-    ModelDeployment, TrainingJob, TrainingJobStatus,
-    model_deployment::ModelSelector,
-    training_job::{Failure, FailureReason, TrainingJobPhase},
+    ModelDeployment, TrainingJob, TrainingJobStatus, model_deployment::ModelSelector,
 };
 use millwright_plan::{
-    Plan, Settings, time,
+    Plan, Settings,
     training_job::{self, Champion, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller};
+use crate::runtime::{apply::ApplyError, context::Context, controller::Controller};
 
 /// The controller of TrainingJobs.
 pub(crate) struct TrainingJobs;
@@ -83,25 +81,17 @@ impl Controller for TrainingJobs {
         training_job::plan(seen, settings, now)
     }
 
-    fn refused(
-        _: &Observed,
-        mut status: TrainingJobStatus,
-        message: &str,
+    fn stalled(
+        seen: &Observed,
+        status: TrainingJobStatus,
+        error: &ApplyError,
         now: Timestamp,
     ) -> TrainingJobStatus {
-        status.phase = TrainingJobPhase::Failed;
-        status.completion_time = Some(time::format(now));
-        status.failure = Some(Failure {
-            reason: FailureReason::InvalidSpec,
-            message: message.chars().take(1_024).collect(),
-            attempt: status.attempts,
-            exit_code: None,
-            pod: None,
-            container: None,
-            log: None,
-            at: time::format(now),
-        });
-        status
+        match error {
+            ApplyError::Refused(message) => training_job::after_refusal(&seen.object, message, now),
+            // The run goes on when the name is free.
+            _ => status,
+        }
     }
 }
 

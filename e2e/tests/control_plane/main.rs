@@ -3,6 +3,7 @@
 
 mod builders;
 mod kubelet;
+mod objects;
 mod operator;
 mod rules;
 mod world;
@@ -15,5 +16,6 @@ fn main() -> Result<()> {
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
+    tests.extend(objects::tests());
     suite::run(4, world::World::default(), tests)
 }

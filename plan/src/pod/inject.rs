@@ -6,7 +6,10 @@ use k8s_openapi::{
     api::core::v1::{Container, EnvVar, PodSecurityContext, PodSpec},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use millwright_crds::{LABEL_KIND, LABEL_NAME, LABEL_OWNER, LABEL_ROLE, wire::contract::AGENT_BIN};
+use millwright_crds::{
+    LABEL_KIND, LABEL_NAME, LABEL_OWNER, LABEL_ROLE,
+    wire::contract::{AGENT_BIN, ENV_TASK},
+};
 
 use super::{agent, template::Decoded};
 use crate::SpecError;
@@ -33,6 +36,13 @@ pub fn wrap_command(decoded: &mut Decoded, role: &str) -> Result<(), SpecError> 
         return Err(decoded.container_error(
             "command",
             "a command is required, because the agent starts it: write the image's entry point here",
+        ));
+    }
+    let env = decoded.container().env.iter().flatten();
+    if let Some(index) = env.into_iter().position(|one| one.name == ENV_TASK) {
+        return Err(decoded.container_error(
+            &format!("env[{index}].name"),
+            format!("{ENV_TASK} is how the agent is told what to do: choose another name"),
         ));
     }
     let mut wrapped = vec![AGENT_BIN.to_owned(), role.to_owned(), "--".to_owned()];

@@ -2,4 +2,8 @@
 
 pub mod agent;
 pub mod inject;
+pub mod mounts;
+pub mod parts;
+pub mod quantity;
+pub mod refused;
 pub mod template;

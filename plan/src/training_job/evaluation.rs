@@ -21,7 +21,8 @@ use crate::{
     pod::{
         agent::{self, BIN_VOLUME, RUN_VOLUME},
         inject::{self, Owner},
-        template,
+        mounts::Wanted,
+        refused, template,
     },
 };
 
@@ -78,6 +79,14 @@ pub fn build(
         template::decode(&evaluation.template, "spec.evaluation.template", CONTAINER)?;
     inject::wrap_command(&mut decoded, "evaluate")?;
     inject::substitute_parameters(&mut decoded, &run.spec.parameters)?;
+    let ours = |field: &str, path| Wanted {
+        field: field.into(),
+        path,
+    };
+    decoded.check_mounts(&[
+        ours("the models", contract::EVALUATION_MODELS),
+        ours("the data", contract::EVALUATION_DATA),
+    ])?;
     let task = EvaluateTask {
         v: 1,
         champion: champion.is_some(),
@@ -218,8 +227,8 @@ fn sidecar(
 /// How an evaluation stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// Not ended.
-    Waiting,
+    /// Not ended; when something is in its way, what.
+    Waiting(Option<Failure>),
     /// Ended well, but its report wasn't read before the pod was gone.
     Lost,
     /// Ended well.
@@ -239,9 +248,18 @@ pub(super) fn outcome(
     let message = super::outcome::message_of(attempt, EVALUATION, pods)
         .or_else(|| super::outcome::message_of(attempt, COLLECT_EVALUATION, pods));
     match &job.phase {
+        // A training is not thrown away because a registry was down for a moment.
         JobPhase::Active => match failure::of_stuck_pod(attempt, EVALUATION, pods, now) {
-            Some(failure) => Outcome::Failed(as_evaluation(failure)),
-            None => Outcome::Waiting,
+            Some(failure) if failure::is_hopeless(&failure, job, now) => {
+                Outcome::Failed(as_evaluation(failure))
+            }
+            Some(stuck) => Outcome::Waiting(Some(stuck)),
+            None => {
+                let alone = super::outcome::pod_of(attempt, EVALUATION, pods).is_none();
+                let why = refused::explain(job, now).filter(|_| alone);
+                let reason = FailureReason::PodRefused;
+                Outcome::Waiting(why.map(|why| failure::plain(reason, why, attempt, now)))
+            }
         },
         JobPhase::Complete => match message.as_deref().map(|text| wire::read(text.as_bytes())) {
             Some(Ok(report)) => Outcome::Succeeded(report),

@@ -1,7 +1,7 @@
 //! Which versions of which Datasets a run is made from.
 
 use millwright_crds::{
-    TrainingJobSpec,
+    TrainingJobSpec, TrainingJobStatus,
     common::DatasetReference,
     dataset::{DatasetStatus, VersionState},
     training_job::ResolvedInput,
@@ -9,11 +9,30 @@ use millwright_crds::{
 
 use super::EVALUATION_INPUT;
 
+/// The inputs of a run that has no attempt now: those it began with, even if the Datasets have new
+/// versions by now or are gone (it was suspended, or its Jobs were deleted), else what its references
+/// mean.
+///
+/// # Errors
+/// The first reference that can't be resolved yet, in words.
+pub(super) fn of_run(
+    spec: &TrainingJobSpec,
+    status: &TrainingJobStatus,
+    datasets: &[(String, DatasetStatus)],
+) -> Result<Vec<ResolvedInput>, String> {
+    let wanted = spec.inputs.len() + usize::from(spec.evaluation.is_some());
+    let known = status.resolved.as_ref().map(|known| &known.inputs);
+    match known.filter(|known| status.attempts > 0 && known.len() == wanted) {
+        Some(known) => Ok(known.clone()),
+        None => resolve(spec, datasets),
+    }
+}
+
 /// Resolves every reference of the spec; the evaluation's is the last, named `data`.
 ///
 /// # Errors
 /// The first reference that can't be resolved yet, in words.
-pub(super) fn resolve(
+fn resolve(
     spec: &TrainingJobSpec,
     datasets: &[(String, DatasetStatus)],
 ) -> Result<Vec<ResolvedInput>, String> {
@@ -113,7 +132,10 @@ pub(super) fn describe(resolved: &[ResolvedInput]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use millwright_crds::dataset::{CurrentVersion, DatasetVersion};
+    use millwright_crds::{
+        dataset::{CurrentVersion, DatasetVersion},
+        training_job::Resolved,
+    };
 
     use super::*;
 
@@ -180,6 +202,41 @@ mod tests {
             let error = resolve_version(name, version).unwrap_err();
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_run_keeps_the_inputs_that_it_began_with() {
+        let spec: TrainingJobSpec = serde_json::from_value(serde_json::json!({
+            "inputs": [{"name": "train", "dataset": {"name": "flights"}}],
+            "template": {"spec": {"containers": [{"name": "a"}]}},
+        }))
+        .unwrap();
+        let began = ResolvedInput {
+            name: "train".into(),
+            dataset: "flights".into(),
+            version: "v1".into(),
+            digest: digest('a'),
+        };
+        let run = |attempts, inputs: &[ResolvedInput]| TrainingJobStatus {
+            attempts,
+            resolved: Some(Resolved {
+                inputs: inputs.to_vec(),
+                ..Resolved::default()
+            }),
+            ..TrainingJobStatus::default()
+        };
+        let version = |status: &TrainingJobStatus, datasets: &[(String, DatasetStatus)]| {
+            of_run(&spec, status, datasets).map(|inputs| inputs[0].version.clone())
+        };
+        let known = run(1, std::slice::from_ref(&began));
+        assert_eq!(version(&known, &flights()), Ok("v1".into()));
+        assert_eq!(version(&known, &[]), Ok("v1".into()));
+        // Somebody took the record away.
+        assert_eq!(version(&run(1, &[]), &flights()), Ok("v2".into()));
+        assert_eq!(
+            version(&TrainingJobStatus::default(), &flights()),
+            Ok("v2".into())
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | phase | Ready | Reconciling | Stalled | Complete | Failed |
 //! |---|---|---|---|---|---|
 //! | Pending, Preparing, Running, Publishing, Evaluating | False | True | | | |
+//! | Pending, while the name of its Job is somebody else's | False | | True | | |
 //! | Suspended | False | | | | |
 //! | Succeeded | True | | | True | |
 //! | Failed | False | | True | | True |
@@ -14,6 +15,7 @@ mod failure;
 mod inputs;
 mod job;
 mod outcome;
+mod refusal;
 mod register;
 mod retry;
 mod status;
@@ -33,12 +35,15 @@ use millwright_crds::{
 use crate::{
     Event, Operation, Plan, Reason, Settings, SpecError, Target,
     observed::{JobPhase, JobState, PodState},
+    pod::refused,
     time,
 };
 use outcome::{Outcome, Waiting};
 
 pub use attempt::build as build_attempt;
 pub use evaluation::build as build_evaluation;
+pub use job::validate;
+pub use refusal::after_refusal;
 
 /// Name of the input that an evaluation reads.
 pub const EVALUATION_INPUT: &str = "data";
@@ -97,16 +102,10 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<Traini
     };
     match run.next() {
         Ok(plan) => plan,
-        Err(error) => run.fail(Failure {
-            reason: FailureReason::InvalidSpec,
-            message: error.to_string(),
-            attempt: before.attempts,
-            exit_code: None,
-            pod: None,
-            container: None,
-            log: None,
-            at: time::format(now),
-        }),
+        Err(error) => {
+            let (reason, attempt) = (FailureReason::InvalidSpec, before.attempts);
+            run.fail(failure::plain(reason, error.to_string(), attempt, now))
+        }
     }
 }
 
@@ -162,7 +161,7 @@ impl Run<'_> {
     }
 
     fn first_attempt(&self) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        match inputs::resolve(&self.seen.object.spec, &self.seen.datasets) {
+        match inputs::of_run(&self.seen.object.spec, self.before, &self.seen.datasets) {
             Ok(resolved) => self.start_attempt(self.before.attempts + 1, &resolved),
             Err(missing) => Ok(Plan::status(
                 self.pending(Reason::InputUnavailable, &missing),
@@ -326,7 +325,7 @@ impl Run<'_> {
                 champion,
                 self.settings,
             )?;
-            let mut plan = Plan::status(self.evaluating(attempt, &resolved, result));
+            let mut plan = Plan::status(self.evaluating(attempt, &resolved, result, None));
             self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
             return Ok(plan);
         };
@@ -338,8 +337,11 @@ impl Run<'_> {
                 &self.seen.pods,
                 self.now,
             ) {
-                evaluation::Outcome::Waiting => {
-                    Plan::status(self.evaluating(attempt, &resolved, result))
+                evaluation::Outcome::Waiting(obstacle) => {
+                    let status = self.evaluating(attempt, &resolved, result, obstacle.as_ref());
+                    // What is in its way, or that nothing comes, is told by no event.
+                    let left = refused::patience_left(evaluation, self.now);
+                    Plan::status(status).within(left.unwrap_or(failure::PATIENCE))
                 }
                 evaluation::Outcome::Lost => self.collect(attempt, COLLECT_EVALUATION),
                 evaluation::Outcome::Failed(failure) => self.fail(failure),

@@ -180,10 +180,24 @@ impl Run<'_> {
         attempt: u32,
         resolved: &[ResolvedInput],
         result: &AttemptResult,
+        obstacle: Option<&Failure>,
     ) -> TrainingJobStatus {
         let mut status = self.known();
         status.metrics.clone_from(&result.metrics);
         status.failure = None;
+        if let Some(obstacle) = obstacle {
+            let reason = failure::reason(obstacle.reason);
+            // The kubelet says the same in turns of words: what was said first stays.
+            let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+            let message = ready
+                .filter(|ready| ready.reason == reason.as_str())
+                .map_or_else(
+                    || format!("the evaluation can't start: {}", obstacle.message),
+                    |ready| ready.message.clone(),
+                );
+            let phase = TrainingJobPhase::Evaluating;
+            return self.stand(status, phase, &Verdict::Reconciling, reason, &message);
+        }
         let data = resolved.last().map_or_else(String::new, |input| {
             format!(" on {} {}", input.dataset, input.version)
         });
