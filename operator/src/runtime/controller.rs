@@ -193,7 +193,10 @@ async fn pass<C: Controller>(
         Some(error @ (ApplyError::Refused(_) | ApplyError::Conflict(_))) => {
             // Nothing changes without a person: the resync looks whether one has acted.
             let event = millwright_plan::Event::warning(reason(&error), error.to_string());
-            let known = said.iter().any(|c| c.reason == event.reason.as_str());
+            // The pass before has told people; its message may have been cut.
+            let known = said.iter().any(|c| {
+                c.reason == event.reason.as_str() && event.message.starts_with(&c.message)
+            });
             let news = if known { vec![] } else { vec![event] };
             events::publish(&context.recorder, &*object, "Reconcile", news).await;
             Ok(Action::requeue(RESYNC))

@@ -34,7 +34,7 @@ use serde_json::Value;
 
 use self::{
     judge::{Standing, describe, is_named, judge},
-    mutate::{Mutant, mutate},
+    mutate::{Change, Mutant, mutate},
     random::Random,
 };
 use crate::world::{Managed, World, resource};
@@ -67,6 +67,7 @@ pub fn tests() -> Vec<Test<World>> {
         test!(refused::pods),
         test!(refused::jobs),
         test!(refused::nodes),
+        test!(refused::depth),
     ]
 }
 
@@ -93,16 +94,23 @@ async fn mutations(world: &World) -> Result<()> {
         surroundings::make(client, &example.namespace).await?;
     }
     let begun = Instant::now();
-    let answers: Vec<Result<Option<Taken>, String>> = stream::iter(cases(&examples))
+    let answers: Vec<Result<Answer, String>> = stream::iter(cases(&examples))
         .map(|taken| send(client, &examples, taken))
         .buffer_unordered(IN_FLIGHT)
         .collect()
         .await;
     let count = answers.len();
-    let (good, bad): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-    let taken: Vec<Taken> = good.into_iter().flatten().flatten().collect();
-    let mut wrong: Vec<String> = bad.into_iter().filter_map(Result::err).collect();
-    let refused = count - taken.len() - wrong.len();
+    let (mut taken, mut wrong, mut refused, mut exactly) = (vec![], vec![], 0, 0);
+    for answer in answers {
+        match answer {
+            Ok(Answer::Taken(one)) => taken.push(*one),
+            Ok(Answer::Refused(exact)) => {
+                refused += 1;
+                exactly += usize::from(exact);
+            }
+            Err(text) => wrong.push(text),
+        }
+    }
     let sent = begun.elapsed();
 
     let standings = settle(client, &examples, &taken).await?;
@@ -114,8 +122,8 @@ async fn mutations(world: &World) -> Result<()> {
         }
     }
     eprintln!(
-        "seed {SEED}: {count} mutations of {} examples: {refused} refused, {counts:?}, {} wrong; \
-         sent in {:.1} s, settled after {:.1} s",
+        "seed {SEED}: {count} mutations of {} examples: {refused} refused \
+         ({exactly} name the very field that was changed), {counts:?}, {} wrong; sent in {:.1} s, settled after {:.1} s",
         examples.len(),
         wrong.len(),
         sent.as_secs_f64(),
@@ -126,6 +134,10 @@ async fn mutations(world: &World) -> Result<()> {
         "{} are wrong:\n{}",
         wrong.len(),
         wrong.join("\n")
+    );
+    ensure!(
+        exactly * 100 >= refused * 95,
+        "only {exactly} of {refused} refusals name the field that was changed"
     );
     is_alive(managed).await?;
     comes_to_rest(managed).await?;
@@ -165,6 +177,15 @@ fn examples() -> Result<Vec<Example>> {
     documents.into_iter().enumerate().map(example).collect()
 }
 
+/// What the API server said of a mutation.
+enum Answer {
+    /// It was refused; whether with the field that was changed, and not with another that is wrong
+    /// because of it.
+    Refused(bool),
+    /// It was taken.
+    Taken(Box<Taken>),
+}
+
 /// All mutations, named apart.
 fn cases(examples: &[Example]) -> Vec<Taken> {
     let mut random = Random::new(SEED);
@@ -194,8 +215,8 @@ fn cases(examples: &[Example]) -> Vec<Taken> {
     cases
 }
 
-/// Creates a mutation; nothing when it was refused as it should.
-async fn send(client: &Client, examples: &[Example], case: Taken) -> Result<Option<Taken>, String> {
+/// Creates a mutation; an error when it was refused otherwise than it should.
+async fn send(client: &Client, examples: &[Example], case: Taken) -> Result<Answer, String> {
     let Example {
         namespace,
         resource,
@@ -204,11 +225,11 @@ async fn send(client: &Client, examples: &[Example], case: Taken) -> Result<Opti
     let api = apply::api(client, Some(namespace), resource);
     let changes = &case.mutant.changes;
     match apply::create_strictly(&api, &case.mutant.object).await {
-        Ok(_) => Ok(Some(case)),
+        Ok(_) => Ok(Answer::Taken(Box::new(case))),
         Err(kube::Error::Api(status)) => {
-            let named = is_named(&status.message, changes);
-            if matches!(status.code, 400 | 422) && named {
-                return Ok(None);
+            if matches!(status.code, 400 | 422) && is_named(&status.message, changes) {
+                let exact = |change: &Change| status.message.contains(&change.field);
+                return Ok(Answer::Refused(changes.iter().any(exact)));
             }
             let message: String = status.message.chars().take(300).collect();
             Err(format!(

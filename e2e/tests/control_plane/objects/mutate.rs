@@ -43,7 +43,7 @@ pub fn mutate(valid: &Value, random: &mut Random) -> Mutant {
 /// Values that are wrong in most places.
 fn values() -> Vec<Value> {
     let mut deep = json!("bottom");
-    for _ in 0..60 {
+    for _ in 0..40 {
         deep = json!({"a": [deep]});
     }
     vec![

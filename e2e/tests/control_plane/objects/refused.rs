@@ -135,8 +135,7 @@ pub async fn nodes(world: &World) -> Result<()> {
         .iter()
         .map(|name| run_manifest(name, &json!({})))
         .collect();
-    let typo =
-        json!({"template": {"spec": {"containers": [{"name": "a", "image": "i", "comand": []}]}}});
+    let typo = json!({"template": {"spec": {"containers": [{"name": "a", "image": "i", "comand": ["train"]}]}}});
     manifests.push(run_manifest("typo", &typo));
     scene.apply_documents(&manifests).await?;
     let pod = async |name: &str| -> Result<Pod> {
@@ -172,6 +171,39 @@ pub async fn nodes(world: &World) -> Result<()> {
             ensure!(text.contains(part), "{part} is not in: {text}");
         }
     }
+    scene.close().await
+}
+
+/// An object that is nested deeper than any reader follows is left out, and others are not.
+pub async fn depth(world: &World) -> Result<()> {
+    let scene = scene(world, "refused-depth").await?;
+    let mut deep = json!("bottom");
+    for _ in 0..200 {
+        deep = json!({ "a": deep });
+    }
+    let template = json!({"template": {"spec": {"affinity": deep}}});
+    let api = apply::api(
+        scene.client(),
+        Some(scene.namespace()),
+        &resource("TrainingJob"),
+    );
+    // The answer can't be read, either.
+    let answer = apply::create_strictly(&api, &run_manifest("deep", &template)).await;
+    ensure!(
+        answer.is_err() && api.get_metadata_opt("deep").await?.is_some(),
+        "it was refused"
+    );
+    scene
+        .apply_documents(&[run_manifest("run", &json!({}))])
+        .await?;
+    let owner = uid::<TrainingJob>(&scene, "run").await?;
+    Kubelet(&scene).pod(&owner, "training", 1).await?;
+    let log = world.managed().await?.operator.log_tail(usize::MAX).await;
+    ensure!(
+        log.contains("one of the trainingjobs can't be read"),
+        "nobody is told:\n{log}"
+    );
+    api.delete("deep", &DeleteParams::default()).await.ok();
     scene.close().await
 }
 

@@ -184,8 +184,8 @@ async fn are_untouched(
             // The pods of a version that was taken back may still have been going.
             continue;
         }
-        // Jobs own what is below them.
-        let below = what.starts_with("Pod ");
+        // The run of a policy owns its Job, and Jobs own their pods.
+        let below = what.starts_with("Pod ") || what.starts_with("Job rp-");
         let found = after.get(uid);
         ensure!(
             found.is_some_and(|(_, now, owned)| now == generation && (below || !owned)),
