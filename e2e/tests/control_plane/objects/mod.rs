@@ -39,7 +39,7 @@ use self::{
 };
 use crate::world::{Managed, World, resource};
 
-/// What the mutations follow from.
+/// What the mutations follow from, unless `MILLWRIGHT_MUTATION_SEED` says something else.
 const SEED: u64 = 2_013;
 /// Mutations of each example.
 const MUTATIONS: usize = 200;
@@ -89,12 +89,12 @@ async fn mutations(world: &World) -> Result<()> {
     let managed = world.still().await?;
     let client = managed.cluster.client();
     let log = AuditLog::from_now(&managed.cluster.audit_log())?;
-    let examples = examples()?;
+    let (examples, seed) = (examples()?, seed()?);
     for example in &examples {
         surroundings::make(client, &example.namespace).await?;
     }
     let begun = Instant::now();
-    let answers: Vec<Result<Answer, String>> = stream::iter(cases(&examples))
+    let answers: Vec<Result<Answer, String>> = stream::iter(cases(&examples, seed))
         .map(|taken| send(client, &examples, taken))
         .buffer_unordered(IN_FLIGHT)
         .collect()
@@ -122,7 +122,7 @@ async fn mutations(world: &World) -> Result<()> {
         }
     }
     eprintln!(
-        "seed {SEED}: {count} mutations of {} examples: {refused} refused \
+        "seed {seed}: {count} mutations of {} examples: {refused} refused \
          ({exactly} name the very field that was changed), {counts:?}, {} wrong; sent in {:.1} s, settled after {:.1} s",
         examples.len(),
         wrong.len(),
@@ -142,6 +142,15 @@ async fn mutations(world: &World) -> Result<()> {
     is_alive(managed).await?;
     comes_to_rest(managed).await?;
     few_requests(managed, &log)
+}
+
+fn seed() -> Result<u64> {
+    match std::env::var("MILLWRIGHT_MUTATION_SEED") {
+        Ok(seed) => seed
+            .parse()
+            .context("MILLWRIGHT_MUTATION_SEED is no number"),
+        Err(_) => Ok(SEED),
+    }
 }
 
 /// The objects of our kinds in the examples and among the valid manifests.
@@ -187,8 +196,8 @@ enum Answer {
 }
 
 /// All mutations, named apart.
-fn cases(examples: &[Example]) -> Vec<Taken> {
-    let mut random = Random::new(SEED);
+fn cases(examples: &[Example], seed: u64) -> Vec<Taken> {
+    let mut random = Random::new(seed);
     let mut cases = vec![];
     for number in 0..MUTATIONS {
         for (example, Example { valid, .. }) in examples.iter().enumerate() {
