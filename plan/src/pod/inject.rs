@@ -38,8 +38,8 @@ pub fn wrap_command(decoded: &mut Decoded, role: &str) -> Result<(), SpecError> 
             "a command is required, because the agent starts it: write the image's entry point here",
         ));
     }
-    let env = decoded.container().env.iter().flatten();
-    if let Some(index) = env.into_iter().position(|one| one.name == ENV_TASK) {
+    let mut env = decoded.container().env.iter().flatten();
+    if let Some(index) = env.position(|one| one.name == ENV_TASK) {
         return Err(decoded.container_error(
             &format!("env[{index}].name"),
             format!("{ENV_TASK} is how the agent is told what to do: choose another name"),

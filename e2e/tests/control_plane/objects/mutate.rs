@@ -220,10 +220,8 @@ fn walk(value: &Value, here: &str, found: &mut Vec<String>) {
 
 /// The field that a pointer leads to: the last part that is no index.
 fn field_of(pointer: &str) -> String {
-    let parts = pointer.rsplit('/');
-    let field = parts
-        .into_iter()
-        .find(|part| part.parse::<usize>().is_err());
+    let mut parts = pointer.rsplit('/');
+    let field = parts.find(|part| part.parse::<usize>().is_err());
     field
         .unwrap_or_default()
         .replace("~1", "/")
