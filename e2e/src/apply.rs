@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
-    core::GroupVersionKind,
+    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+    core::{GroupVersionKind, Request},
     discovery::{Scope, pinned_kind},
 };
 use serde_json::Value;
@@ -63,6 +63,29 @@ pub async fn apply(
         applied.push(result.map_err(refusal).context(what)?);
     }
     Ok(applied)
+}
+
+/// Creates an object as it is; a field that the kind doesn't have is an error.
+///
+/// # Errors
+/// What the API server refused it with.
+pub async fn create_strictly(
+    api: &Api<DynamicObject>,
+    document: &Value,
+) -> kube::Result<DynamicObject> {
+    let params = PostParams {
+        field_manager: Some(MANAGER.into()),
+        ..PostParams::default()
+    };
+    let body = serde_json::to_vec(document).map_err(kube::Error::SerdeError)?;
+    let mut request = Request::new(api.resource_url())
+        .create(&params, body)
+        .map_err(kube::Error::BuildRequest)?;
+    let strict = format!("{}&fieldValidation=Strict", request.uri());
+    *request.uri_mut() = strict
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| kube::Error::HttpError(error.into()))?;
+    api.clone().into_client().request(request).await
 }
 
 /// The API of a kind, in a namespace or of the cluster.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use millwright_crds::{Dataset, DatasetStatus};
+use millwright_crds::{Dataset, DatasetStatus, dataset::DatasetPhase};
 use millwright_plan::{
     Plan, Settings,
     dataset::{self, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller};
+use crate::runtime::{apply::ApplyError, context::Context, controller::Controller};
 
 /// The controller of Datasets.
 pub(crate) struct Datasets;
@@ -44,5 +44,15 @@ impl Controller for Datasets {
 
     fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<DatasetStatus> {
         dataset::plan(seen, settings, now)
+    }
+
+    fn stalled(
+        _: &Observed,
+        mut status: DatasetStatus,
+        _: &ApplyError,
+        _: Timestamp,
+    ) -> DatasetStatus {
+        status.phase = DatasetPhase::Stalled;
+        status
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use millwright_crds::{ModelDeployment, ModelDeploymentStatus};
+use millwright_crds::{
+    ModelDeployment, ModelDeploymentStatus, model_deployment::ModelDeploymentPhase,
+};
 use millwright_plan::{
     Plan, Settings,
     model_deployment::{self, Foreign, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller};
+use crate::runtime::{apply::ApplyError, context::Context, controller::Controller, index::Other};
 
 /// The controller of ModelDeployments.
 pub(crate) struct ModelDeployments;
@@ -28,11 +30,13 @@ impl Controller for ModelDeployments {
         let versions = stores.model_versions.state_filter(|version| {
             version.namespace().as_deref() == Some(&namespace) && version.spec.model == *model
         });
-        let foreign = |kind: &str, names: Vec<String>| {
-            let kind = kind.to_owned();
-            names.into_iter().map(move |name| Foreign {
+        let own_name = object.name_any();
+        let foreign = |kind: &str, others: Vec<Other>| {
+            let (kind, own_name) = (kind.to_owned(), own_name.clone());
+            others.into_iter().map(move |other| Foreign {
                 kind: kind.clone(),
-                name,
+                leaving: other.owned && other.owner == own_name,
+                name: other.name,
             })
         };
         Ok(Observed {
@@ -74,5 +78,15 @@ impl Controller for ModelDeployments {
 
     fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<ModelDeploymentStatus> {
         model_deployment::plan(seen, settings, now)
+    }
+
+    fn stalled(
+        _: &Observed,
+        mut status: ModelDeploymentStatus,
+        _: &ApplyError,
+        _: Timestamp,
+    ) -> ModelDeploymentStatus {
+        status.phase = ModelDeploymentPhase::Stalled;
+        status
     }
 }

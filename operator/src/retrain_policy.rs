@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use millwright_crds::{
     LABEL_POLICY, LABEL_ROLE, LABEL_STAGE, ModelDeployment, RetrainPolicy, RetrainPolicyStatus,
+    retrain_policy::RetrainPolicyPhase,
     wire::{contract::ADMIN_PORT, serving::GatewayProfile},
 };
 use millwright_plan::{
@@ -15,7 +16,7 @@ use millwright_plan::{
     retrain_policy::{self, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller, pull};
+use crate::runtime::{apply::ApplyError, context::Context, controller::Controller, pull};
 
 /// The controller of RetrainPolicies.
 pub(crate) struct RetrainPolicies;
@@ -66,6 +67,16 @@ impl Controller for RetrainPolicies {
 
     fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<RetrainPolicyStatus> {
         retrain_policy::plan(seen, settings, now)
+    }
+
+    fn stalled(
+        _: &Observed,
+        mut status: RetrainPolicyStatus,
+        _: &ApplyError,
+        _: Timestamp,
+    ) -> RetrainPolicyStatus {
+        status.phase = RetrainPolicyPhase::Stalled;
+        status
     }
 }
 

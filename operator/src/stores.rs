@@ -77,6 +77,15 @@ impl Stores {
         }
     }
 
+    /// UID of the owner of a child that is written by apply, if the stores have the child.
+    pub(crate) fn owner_uid(&self, kind: &str, key: &Key) -> Option<String> {
+        match kind {
+            "Deployment" => self.deployments.owner_uid(key),
+            "Service" => self.services.owner_uid(key),
+            _ => None,
+        }
+    }
+
     /// Whether what pods need for the artifact store exists in a namespace: its claim, if it has
     /// one.
     pub(crate) fn has_store(&self, namespace: &str, store: &ArtifactStore) -> bool {

@@ -7,17 +7,15 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use millwright_crds::{
     ModelDeployment, TrainingJob, TrainingJobStatus,
     model_deployment::ModelSelector,
-    training_job::{Failure, FailureReason, TrainingJobPhase},
     wire::{attempt::ProgressReport, contract::RUN_PORT},
 };
 use millwright_plan::{
     Plan, Settings,
     observed::{JobState, PodState},
-    time,
     training_job::{self, Champion, Observed},
 };
 
-use crate::runtime::{context::Context, controller::Controller, pull};
+use crate::runtime::{apply::ApplyError, context::Context, controller::Controller, pull};
 
 /// The controller of TrainingJobs.
 pub(crate) struct TrainingJobs;
@@ -58,13 +56,8 @@ impl Controller for TrainingJobs {
         });
         let jobs: Vec<JobState> = unshared(&stores.jobs.of_owner(&uid));
         let pods: Vec<PodState> = unshared(&stores.pods.of_owner(&uid));
-        let latest = object.status.as_ref().map_or(0, |status| status.attempts);
         Ok(Observed {
             progress: progress(context, &object, &jobs, &pods).await,
-            taken: training_job::taken(&object, latest, |name| {
-                let key = (namespace.clone(), name.to_owned());
-                stores.jobs.is_of_another(&key, &uid)
-            }),
             jobs,
             pods,
             datasets,
@@ -83,25 +76,17 @@ impl Controller for TrainingJobs {
         training_job::plan(seen, settings, now)
     }
 
-    fn refused(
-        _: &Observed,
-        mut status: TrainingJobStatus,
-        message: &str,
+    fn stalled(
+        seen: &Observed,
+        status: TrainingJobStatus,
+        error: &ApplyError,
         now: Timestamp,
     ) -> TrainingJobStatus {
-        status.phase = TrainingJobPhase::Failed;
-        status.completion_time = Some(time::format(now));
-        status.failure = Some(Failure {
-            reason: FailureReason::InvalidSpec,
-            message: message.chars().take(1_024).collect(),
-            attempt: status.attempts,
-            exit_code: None,
-            pod: None,
-            container: None,
-            log: None,
-            at: time::format(now),
-        });
-        status
+        match error {
+            ApplyError::Refused(message) => training_job::after_refusal(&seen.object, message, now),
+            // The run goes on when the name is free.
+            _ => status,
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct JobState {
     pub resolved: Option<String>,
     /// When it was created.
     pub created: Option<Timestamp>,
+    /// When its controller first tried to create its pod.
+    pub started: Option<Timestamp>,
     /// How it stands.
     pub phase: JobPhase,
     /// When it ended.
@@ -96,6 +98,9 @@ impl From<&Job> for JobState {
                 .and_then(|a| a.get(ANNOTATION_RESOLVED))
                 .cloned(),
             created: meta.creation_timestamp.as_ref().map(|time| time.0),
+            started: status
+                .and_then(|s| s.start_time.as_ref())
+                .map(|time| time.0),
             phase,
             finished: finished.map(|time| time.0),
             deleting: meta.deletion_timestamp.is_some(),
@@ -300,6 +305,8 @@ pub struct DeploymentState {
     pub total: i32,
     /// Pods that serve.
     pub available: i32,
+    /// Why pods could not be created, in the API server's words.
+    pub refused: Option<String>,
 }
 
 impl DeploymentState {
@@ -336,6 +343,12 @@ impl From<&Deployment> for DeploymentState {
             updated: status.updated_replicas.unwrap_or(0),
             total: status.replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
+            refused: status
+                .conditions
+                .iter()
+                .flatten()
+                .find(|c| c.type_ == "ReplicaFailure" && c.status == "True")
+                .map(|c| c.message.clone().unwrap_or_default()),
         }
     }
 }

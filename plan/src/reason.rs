@@ -249,7 +249,7 @@ impl Reason {
             ),
             Self::Conflict => (
                 "An object that Millwright wants to create exists already and belongs to somebody \
-                 else: rename one of the two.",
+                 else: delete it, or rename one of the two.",
                 DESCRIBE,
             ),
             Self::ContainerStart => (
@@ -337,7 +337,8 @@ impl Reason {
             ),
             Self::SyncFailed => ("The source could not be read; it is tried again.", LOGS),
             Self::Unschedulable => (
-                "No node has room for the pod, or none fits its selectors.",
+                "No node has room for the pod, none fits its selectors, or a claim of it has no \
+                 volume (kubectl get pvc).",
                 "kubectl describe nodes",
             ),
             Self::Unknown => ("What happened isn't known.", DESCRIBE),

@@ -11,7 +11,7 @@ use kube::{
     ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
-use millwright_crds::{LABEL_ATTEMPT, LABEL_OWNER, LABEL_ROLE};
+use millwright_crds::{LABEL_ATTEMPT, LABEL_OWNER, LABEL_ROLE, LABEL_STAGE};
 use millwright_e2e::scene::Scene;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,6 +42,15 @@ impl End {
         })
     }
 
+    /// It ends well, and what it says was cut off.
+    pub fn silently() -> Self {
+        Self {
+            code: 0,
+            reason: "Completed",
+            message: String::new(),
+        }
+    }
+
     /// It ends with an error.
     pub fn badly(code: i32, message: &str) -> Self {
         Self {
@@ -66,6 +75,57 @@ impl Kubelet<'_> {
         self.0.wait_until(&what, CREATED, found).await
     }
 
+    /// Waits for the pod of a stage.
+    ///
+    /// # Errors
+    /// When the Deployment controller makes none.
+    pub async fn server(&self, owner: &str, stage: &str) -> Result<Pod> {
+        let labels = format!("{LABEL_OWNER}={owner},{LABEL_ROLE}=serving,{LABEL_STAGE}={stage}");
+        let params = ListParams::default().labels(&labels);
+        let api = self.0.api::<Pod>();
+        let what = format!("a pod of stage {stage} is made");
+        let found = async || Ok(api.list(&params).await?.items.pop());
+        self.0.wait_until(&what, CREATED, found).await
+    }
+
+    /// The scheduler finds no place for the pod.
+    ///
+    /// # Errors
+    /// When the status is refused.
+    pub async fn has_no_place(&self, pod: &Pod, message: &str) -> Result<()> {
+        let status = json!({"phase": "Pending", "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": message, "lastTransitionTime": Timestamp::now(),
+        }]});
+        self.write(pod, &status).await
+    }
+
+    /// The main container can't be started.
+    ///
+    /// # Errors
+    /// When the status is refused.
+    pub async fn can_not_start(&self, pod: &Pod, reason: &str, message: &str) -> Result<()> {
+        let waiting = json!({"waiting": {"reason": reason, "message": message}});
+        let status = json!({
+            "phase": "Pending",
+            "containerStatuses": containers(pod, false, |_| waiting.clone()),
+        });
+        self.write(pod, &status).await
+    }
+
+    /// All containers run and are ready.
+    ///
+    /// # Errors
+    /// When the status is refused.
+    pub async fn serves(&self, pod: &Pod) -> Result<()> {
+        self.starts(pod).await?;
+        let now = Timestamp::now();
+        let is_true =
+            |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now});
+        let conditions = json!([is_true("ContainersReady"), is_true("Ready")]);
+        self.write(pod, &json!({"conditions": conditions})).await
+    }
+
     /// All containers run.
     ///
     /// # Errors
@@ -83,22 +143,14 @@ impl Kubelet<'_> {
         self.write(pod, &status).await
     }
 
-    /// All containers run and are ready, at this address of the pod.
+    /// As [`Self::serves`], at this address of the pod.
     ///
     /// # Errors
     /// When the status is refused.
-    pub async fn serves(&self, pod: &Pod, address: &str) -> Result<()> {
-        let now = Timestamp::now();
-        let running = json!({"running": {"startedAt": now}});
-        let status = json!({
-            "phase": "Running", "startTime": now, "podIP": address, "podIPs": [{"ip": address}],
-            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
-            "initContainerStatuses": containers(pod, true, |container| {
-                if is_sidecar(container) { running.clone() } else { ended(0, "Completed", "") }
-            }),
-            "containerStatuses": containers(pod, false, |_| running.clone()),
-        });
-        self.write(pod, &status).await
+    pub async fn serves_at(&self, pod: &Pod, address: &str) -> Result<()> {
+        let addresses = json!({"podIP": address, "podIPs": [{"ip": address}]});
+        self.write(pod, &addresses).await?;
+        self.serves(pod).await
     }
 
     /// The main container ends, and with it the pod.

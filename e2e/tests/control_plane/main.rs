@@ -4,6 +4,7 @@
 mod builders;
 mod crash;
 mod kubelet;
+mod objects;
 mod operator;
 mod rules;
 mod world;
@@ -18,5 +19,6 @@ fn main() -> Result<()> {
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
+    tests.extend(objects::tests());
     suite::run(4, world::World::default(), tests)
 }

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::ListParams,
+    core::{ApiResource, GroupVersionKind},
+};
 use millwright_e2e::{
     apply,
     cluster::{Cluster, Parts},
@@ -25,6 +29,7 @@ pub struct World {
     bare: Lazy<Cluster>,
     managed: Lazy<Managed>,
     faults: Lazy<Cluster>,
+    still: Lazy<Managed>,
 }
 
 /// A cluster with controllers, the operator among them.
@@ -66,6 +71,28 @@ impl World {
         self.faults.get(make).await
     }
 
+    /// A cluster with the operator and no other controller: its Jobs and Deployments stay as it has
+    /// written them.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn still(&self) -> Result<&Managed> {
+        let make = async || {
+            let parts = Parts {
+                audit: true,
+                node: false,
+            };
+            let cluster = Cluster::up("still", parts).await?;
+            install_kinds(&cluster).await?;
+            for component in ["scheduler", "controller-manager"] {
+                cluster.stop_component(component).await?;
+            }
+            let operator = Arc::new(Operator::on_host(&cluster).await?);
+            Ok(Managed { operator, cluster })
+        };
+        self.still.get(make).await
+    }
+
     /// A cluster with all controllers and the operator, and without a node.
     ///
     /// # Errors
@@ -95,6 +122,16 @@ pub async fn scene(world: &World, namespace: &str) -> Result<Scene> {
     let managed = world.managed().await?;
     let operator = Some(managed.operator.clone());
     Scene::new(managed.cluster.client(), namespace, operator).await
+}
+
+/// A kind of ours, for objects of any kind.
+pub fn resource(kind: &str) -> ApiResource {
+    let gvk = GroupVersionKind::gvk("millwright.dev", "v1alpha1", kind);
+    let plural = match kind {
+        "RetrainPolicy" => "retrainpolicies".into(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    ApiResource::from_gvk_with_plural(&gvk, &plural)
 }
 
 /// The CRDs of the chart, as documents.

@@ -9,13 +9,12 @@ use kube::{
     },
     core::request::Request as KubeRequest,
 };
-use millwright_crds::{LABEL_NAME, LABEL_OWNER};
 use millwright_plan::{Object, Operation, Target};
 
 use super::{
     answer::{namespace_ends, said},
     context::Context,
-    index,
+    index, ownership,
 };
 
 /// Why a write failed.
@@ -27,6 +26,9 @@ pub(crate) enum ApplyError {
     /// An object of that name belongs to somebody else.
     #[error("{0}")]
     Conflict(String),
+    /// An object of that name is still there and goes by itself.
+    #[error("{0}")]
+    Occupied(String),
     /// The plan was made from something that has changed since.
     #[error("{0}")]
     Stale(String),
@@ -160,27 +162,18 @@ async fn existing(
     api: &Api<DynamicObject>,
     what: &str,
 ) -> Result<(), ApplyError> {
-    let found = api
-        .get(&object.name)
-        .await
-        .map_err(|error| ApplyError::from_kube(what, &error))?;
-    ours(object, &found, what)?;
+    let found = match api.get_opt(&object.name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return Err(ApplyError::Stale(format!(
+                "{what}: it was there a moment ago"
+            )));
+        }
+        Err(error) => return Err(ApplyError::from_kube(what, &error)),
+    };
+    ownership::check(object, &found, what)?;
     wrote(context, owner, object, &found);
     Ok(())
-}
-
-/// What exists is ours when it carries the owner that what we want to write carries.
-fn ours(object: &Object, found: &DynamicObject, what: &str) -> Result<(), ApplyError> {
-    let labels = found.labels();
-    if labels.get(LABEL_OWNER).map(String::as_str) == object.owner() {
-        return Ok(());
-    }
-    let owner = labels
-        .get(LABEL_NAME)
-        .map_or("somebody else", String::as_str);
-    Err(ApplyError::Conflict(format!(
-        "{what}: there is one already and it belongs to {owner}: rename one of the two"
-    )))
 }
 
 async fn patch(
@@ -192,15 +185,12 @@ async fn patch(
     let what = format!("apply {} {}", object.resource.kind, object.name);
     let api = api(context, object);
     let key = (object.namespace.clone(), object.name.clone());
-    if context
-        .stores
-        .resource_version(&object.resource.kind, &key)
-        .is_none()
-    {
+    let known = context.stores.owner_uid(&object.resource.kind, &key);
+    if known.as_deref() != object.owner() {
         // An apply takes over whatever has the name: look first whose it is.
         let found = api.get_opt(&object.name).await;
         if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, &error))? {
-            ours(object, &found, &what)?;
+            ownership::check(object, &found, &what)?;
         }
     }
     let params = PatchParams::apply(controller).force().validation_strict();

@@ -65,14 +65,15 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// Decides, without I/O.
     fn plan(seen: &Self::Seen, settings: &Settings, now: Timestamp) -> Plan<StatusOf<Self>>;
 
-    /// The status after the API server refused for good what the plan wanted to write.
-    fn refused(
+    /// The status after a write that only a person can make possible. `status` is the one before,
+    /// with conditions that say what is wrong.
+    fn stalled(
         _seen: &Self::Seen,
-        before: StatusOf<Self>,
-        _message: &str,
+        status: StatusOf<Self>,
+        _error: &ApplyError,
         _now: Timestamp,
     ) -> StatusOf<Self> {
-        before
+        status
     }
 }
 
@@ -198,6 +199,7 @@ async fn pass<C: Controller>(
         apply::apply(context, C::NAME, &uid, &plan.operations).await
     };
     let before = object.status().cloned().unwrap_or_default();
+    let said = before.clone().conditions().clone();
     let (status, failed) = match done {
         Ok(()) => (plan.status, None),
         Err(ApplyError::Stale(what)) => return Err(PassError::Behind(what)),
@@ -222,7 +224,12 @@ async fn pass<C: Controller>(
         Some(error @ (ApplyError::Refused(_) | ApplyError::Conflict(_))) => {
             // Nothing changes without a person: the resync looks whether one has acted.
             let event = millwright_plan::Event::warning(reason(&error), error.to_string());
-            events::publish(&context.recorder, &*object, "Reconcile", vec![event]).await;
+            // The pass before has told people; its message may have been cut.
+            let known = said.iter().any(|c| {
+                c.reason == event.reason.as_str() && event.message.starts_with(&c.message)
+            });
+            let news = if known { vec![] } else { vec![event] };
+            events::publish(&context.recorder, &*object, "Reconcile", news).await;
             Ok(Action::requeue(RESYNC))
         }
         Some(error) => Err(PassError::Failed(error.into())),
@@ -239,7 +246,7 @@ async fn pass<C: Controller>(
 fn reason(error: &ApplyError) -> Reason {
     match error {
         ApplyError::Refused(_) => Reason::InvalidSpec,
-        ApplyError::Conflict(_) => Reason::Conflict,
+        ApplyError::Conflict(_) | ApplyError::Occupied(_) => Reason::Conflict,
         _ => Reason::ApplyFailed,
     }
 }
@@ -272,7 +279,7 @@ fn after_failure<C: Controller>(
     *status.conditions() = conditions;
     *status.observed_generation() = generation;
     if for_good {
-        C::refused(seen, status, &message, now)
+        C::stalled(seen, status, error, now)
     } else {
         status
     }

@@ -25,7 +25,20 @@ struct Entry<T> {
     resource_version: u64,
     owner_uid: String,
     owner: Owner,
+    /// Whether it goes when its owner goes.
+    owned: bool,
     value: Arc<T>,
+}
+
+/// An object that carries another owner's UID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Other {
+    /// Name.
+    pub(crate) name: String,
+    /// Name of the owner, from the label.
+    pub(crate) owner: String,
+    /// Whether it goes when its owner goes.
+    pub(crate) owned: bool,
 }
 
 struct Inner<T> {
@@ -69,25 +82,28 @@ impl<T> Index<T> {
             .collect()
     }
 
-    /// Names in a namespace that belong to other owners.
-    pub(crate) fn of_others(&self, namespace: &str, uid: &str) -> Vec<String> {
+    /// What of a namespace carries other owners' UIDs, by name.
+    pub(crate) fn of_others(&self, namespace: &str, uid: &str) -> Vec<Other> {
         let inner = self.0.read();
         let others = inner
             .entries
             .iter()
             .filter(|(key, entry)| key.0 == namespace && entry.owner_uid != uid);
-        let mut names: Vec<String> = others.map(|(key, _)| key.1.clone()).collect();
-        names.sort_unstable();
-        names
+        let mut others: Vec<Other> = others
+            .map(|(key, entry)| Other {
+                name: key.1.clone(),
+                owner: entry.owner.name.clone(),
+                owned: entry.owned,
+            })
+            .collect();
+        others.sort_unstable();
+        others
     }
 
-    /// Whether an object exists and belongs to another owner than this.
-    pub(crate) fn is_of_another(&self, key: &Key, uid: &str) -> bool {
+    /// UID of the owner of an object, if the object exists.
+    pub(crate) fn owner_uid(&self, key: &Key) -> Option<String> {
         let inner = self.0.read();
-        inner
-            .entries
-            .get(key)
-            .is_some_and(|entry| entry.owner_uid != uid)
+        inner.entries.get(key).map(|entry| entry.owner_uid.clone())
     }
 
     /// The resourceVersion that the store has of an object.
@@ -129,6 +145,7 @@ impl<T> Inner<T> {
             resource_version: parse(meta.resource_version.as_deref()),
             owner_uid: owner_uid.clone(),
             owner: owner.clone(),
+            owned: meta.owner_references.iter().flatten().next().is_some(),
             value: Arc::new(T::from(object)),
         };
         let before = self.entries.insert(key.clone(), entry);

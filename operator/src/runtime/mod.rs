@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod leader;
 pub(crate) mod metrics;
+pub(crate) mod ownership;
 pub(crate) mod pull;
 pub(crate) mod queue;
 pub(crate) mod server;

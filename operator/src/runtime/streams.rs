@@ -91,6 +91,14 @@ pub(crate) async fn follow<K>(
                 }
             }
             Ok(None) => return,
+            // The watch goes on after it: it is no reason to be unready.
+            Err(error) if is_unreadable(&error) => {
+                tracing::error!(
+                    stream = name,
+                    "one of the {scope} can't be read and is left out; it is nested too deeply: \
+                     look for one whose status.observedGeneration stays -1 ({error})"
+                );
+            }
             Err(error) => {
                 let problem = explain(&error);
                 tracing::warn!(stream = name, "{problem}");
@@ -108,6 +116,16 @@ where
     match api.namespace() {
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
+    }
+}
+
+/// Whether an error is about one object that no reader follows to its depth. Its event reads as an
+/// answer without a code.
+fn is_unreadable(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchFailed(kube::Error::SerdeError(_)) => true,
+        watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code == 0,
+        _ => false,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn job(request: &str, attempt: u32) -> JobState {
         ]),
         resolved: None,
         created: Some(at(0)),
+        started: Some(at(0)),
         phase: JobPhase::Complete,
         finished: Some(at(60)),
         deleting: false,

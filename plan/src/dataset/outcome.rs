@@ -14,15 +14,13 @@ use crate::{
     observed::{
         ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, SETTLING, Terminated,
     },
-    pod::start,
+    pod::{refused, start},
     time,
 };
 
 /// How long the kubelet may try to pull an image or to start a container before the sync counts as
 /// failed: the next one is made from the settings of that time.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// A Job without a pod for this long was refused one.
-const REFUSED: Duration = Duration::from_secs(60);
 /// Most characters of a log in a message.
 const LOG_LIMIT: usize = 400;
 
@@ -106,21 +104,9 @@ fn active(job: &JobState, pod: Option<&PodState>, now: Timestamp) -> Outcome {
         look_again,
     };
     let Some(pod) = pod else {
-        return match left(REFUSED) {
-            Some(left) => running(None, false, Some(left)),
-            None => {
-                let message = format!(
-                    "no pod was created for Job {}: a quota, a security policy or an admission \
-                     rule refuses it; see `kubectl describe job {}`",
-                    job.name, job.name
-                );
-                running(
-                    Some(Obstacle::new(Reason::PodRefused, message)),
-                    false,
-                    None,
-                )
-            }
-        };
+        let obstacle =
+            refused::explain(job, now).map(|message| Obstacle::new(Reason::PodRefused, message));
+        return running(obstacle, false, refused::patience_left(job, now));
     };
     if let Some(why) = &pod.unschedulable {
         let message = format!("the sync's pod can't be placed: {why}");

@@ -71,6 +71,7 @@ impl World {
             labels: serde_json::from_value(labels.clone()).unwrap(),
             resolved: None,
             created: Some(at(self.now)),
+            started: Some(at(self.now)),
             phase: JobPhase::Active,
             finished: None,
             deleting: false,

@@ -51,7 +51,7 @@ mod tests;
 mod text;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Service};
@@ -94,7 +94,8 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<ModelD
         check(&seen, &owner).and_then(|()| Pods::new(&seen.object, &seen.versions, settings));
     match (checked, conflict(&seen, &owner)) {
         (Err(error), _) => stalled(&seen, Reason::InvalidSpec, error.to_string(), now),
-        (_, Some(conflict)) => stalled(&seen, Reason::Conflict, conflict, now),
+        (_, Some((foreign, conflict))) if foreign.leaving => waits(&seen, &conflict, now),
+        (_, Some((_, conflict))) => stalled(&seen, Reason::Conflict, conflict, now),
         (Ok(pods), None) => move_on(&seen, settings, &owner, &pods, now),
     }
 }
@@ -113,13 +114,13 @@ fn check(seen: &Observed, owner: &Owner) -> Result<(), SpecError> {
 }
 
 /// A name of ours that somebody else has.
-fn conflict(seen: &Observed, owner: &Owner) -> Option<String> {
-    let taken: BTreeSet<(&str, &str)> = seen
+fn conflict<'a>(seen: &'a Observed, owner: &Owner) -> Option<(&'a Foreign, String)> {
+    let taken: BTreeMap<(&str, &str), &Foreign> = seen
         .foreign
         .iter()
-        .map(|foreign| (foreign.kind.as_str(), foreign.name.as_str()))
+        .map(|foreign| ((foreign.kind.as_str(), foreign.name.as_str()), foreign))
         .collect();
-    seen.object.spec.stages.iter().find_map(|stage| {
+    let mut conflicts = seen.object.spec.stages.iter().flat_map(|stage| {
         let name = names::stage(&owner.name, &stage.name);
         let peers = names::peers(&owner.name, &stage.name);
         [
@@ -128,15 +129,46 @@ fn conflict(seen: &Observed, owner: &Owner) -> Option<String> {
             ("Service", peers),
         ]
         .into_iter()
-        .find(|(kind, name)| taken.contains(&(*kind, name.as_str())))
-        .map(|(kind, name)| {
-            format!(
-                "{kind} {name} exists and belongs to somebody else, but stage {} needs the \
-                     name: rename the stage or this ModelDeployment, or delete the {kind}",
-                stage.name
-            )
+        .filter_map(|(kind, name)| taken.get(&(kind, name.as_str())).copied())
+        .map(|foreign| {
+            let Foreign { kind, name, .. } = foreign;
+            let stage = &stage.name;
+            let message = if foreign.leaving {
+                format!(
+                    "stage {stage} waits until {kind} {name} is gone, which a deleted \
+                     ModelDeployment of this name had"
+                )
+            } else {
+                format!(
+                    "{kind} {name} exists and belongs to somebody else, but stage {stage} needs \
+                     the name: rename the stage or this ModelDeployment, or delete the {kind}"
+                )
+            };
+            (foreign, message)
         })
-    })
+        .collect::<Vec<_>>()
+    });
+    let first = conflicts.next()?;
+    // What a person has to act on comes before what goes by itself.
+    let lasting = conflicts.find(|(foreign, _)| !foreign.leaving);
+    Some(lasting.filter(|_| first.0.leaving).unwrap_or(first))
+}
+
+/// The children of the deployment that had this name before are going.
+fn waits(seen: &Observed, message: &str, now: Timestamp) -> Plan<ModelDeploymentStatus> {
+    let mut status = seen.object.status.clone().unwrap_or_default();
+    let generation = seen.object.metadata.generation.unwrap_or_default();
+    status.observed_generation = generation;
+    status.phase = ModelDeploymentPhase::Pending;
+    status.conditions = conditions::set(
+        &status.conditions,
+        &Verdict::Reconciling,
+        Reason::Conflict,
+        message,
+        generation,
+        now,
+    );
+    Plan::status(status)
 }
 
 fn stalled(

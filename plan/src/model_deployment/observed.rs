@@ -68,4 +68,6 @@ pub struct Foreign {
     pub kind: String,
     /// Name.
     pub name: String,
+    /// Whether it was a deployment's of the same name that is gone, so that it goes, too.
+    pub leaving: bool,
 }

@@ -32,6 +32,7 @@ use crate::{
     pod::{
         agent::{self, FETCH, GATEWAY},
         inject::{self, Owner},
+        mounts::Wanted,
         template::{self, Decoded},
     },
 };
@@ -44,8 +45,6 @@ const FIELD: &str = "spec.server.template";
 const MODEL_VOLUME: &str = "millwright-model";
 /// Volume with the reference profiles.
 const REFERENCE_VOLUME: &str = "millwright-reference";
-/// What names of ours begin with.
-const RESERVED: &str = "millwright-";
 /// Path on the gateway's admin port that drains it.
 const DRAIN_PATH: &str = "/drain";
 /// Seconds that a pod answers on after its end was decided: kube-proxy writes its rules at least
@@ -282,51 +281,11 @@ fn check(decoded: &mut Decoded) -> Result<(), SpecError> {
             format!("is {policy}, but a server is always started again: leave it out"),
         ));
     }
-    let lists = [
-        (
-            "volumes",
-            spec.volumes
-                .iter()
-                .flatten()
-                .map(|v| &v.name)
-                .collect::<Vec<_>>(),
-        ),
-        (
-            "initContainers",
-            spec.init_containers
-                .iter()
-                .flatten()
-                .map(|c| &c.name)
-                .collect(),
-        ),
-        (
-            "containers",
-            spec.containers.iter().map(|c| &c.name).collect(),
-        ),
-    ];
-    for (list, names) in lists {
-        if let Some(index) = names.iter().position(|name| name.starts_with(RESERVED)) {
-            return Err(SpecError::new(
-                format!("{FIELD}.spec.{list}[{index}].name"),
-                format!("names that begin with {RESERVED} are Millwright's own: choose another"),
-            ));
-        }
-    }
-    let mounts = decoded
-        .container()
-        .volume_mounts
-        .clone()
-        .unwrap_or_default();
-    match mounts
-        .iter()
-        .position(|m| m.mount_path.trim_end_matches('/') == SERVING_MODEL_DIR)
-    {
-        Some(index) => Err(decoded.container_error(
-            &format!("volumeMounts[{index}].mountPath"),
-            format!("{SERVING_MODEL_DIR} is where the model is put: mount this elsewhere"),
-        )),
-        None => Ok(()),
-    }
+    let model = Wanted {
+        field: "the model".into(),
+        path: SERVING_MODEL_DIR,
+    };
+    decoded.check_mounts(&[model])
 }
 
 fn http(path: &str) -> HTTPGetAction {

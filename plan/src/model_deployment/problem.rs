@@ -32,6 +32,14 @@ pub(super) fn of_pods<'a>(pods: impl Iterator<Item = &'a PodState>) -> Option<Pr
     problems.into_iter().map(|(_, problem)| problem).next()
 }
 
+/// Pods that could not be created, for this reason.
+pub(super) fn of_refusal(why: &str) -> Problem {
+    Problem {
+        reason: Reason::PodRefused,
+        message: cut(&format!("its pods can't be created: {why}")),
+    }
+}
+
 /// What is wrong with a pod.
 fn of_pod(pod: &PodState) -> Option<Problem> {
     if let Some(why) = &pod.unschedulable {

@@ -181,6 +181,7 @@ impl World {
                     labels: text(object, "labels"),
                     resolved: None,
                     created: Some(self.now),
+                    started: Some(self.now),
                     phase: JobPhase::Active,
                     finished: None,
                     deleting: false,
@@ -220,6 +221,7 @@ impl World {
             updated: 0,
             total: 0,
             available: 0,
+            refused: None,
         });
         if fresh || before.as_ref() != Some(&template) {
             state.updated = 0;

@@ -3,6 +3,7 @@
 mod again;
 mod lost;
 mod order;
+mod others;
 
 use millwright_crds::model_deployment::{
     GateState, ModelDeploymentPhase as Phase, NextPhase, Outcome,
@@ -440,6 +441,11 @@ fn deleting_a_record_changes_nothing() {
     let plan = world.step();
     assert!(plan.operations.is_empty() && plan.events.is_empty());
     assert_eq!(world.status().phase, Phase::Healthy);
+    let message = world.ready().2;
+    assert!(
+        message.contains("its ModelVersion m-v1 was deleted"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -505,6 +511,7 @@ fn a_name_of_somebody_else_is_not_taken() {
     world.seen.foreign.push(super::Foreign {
         kind: "Service".into(),
         name: "d-staging-peers".into(),
+        leaving: false,
     });
     let plan = world.step();
     assert!(plan.operations.is_empty());

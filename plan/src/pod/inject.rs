@@ -8,7 +8,10 @@ use k8s_openapi::{
 };
 use millwright_crds::{
     LABEL_KIND, LABEL_NAME, LABEL_OWNER, LABEL_ROLE,
-    wire::{Versioned, contract::AGENT_BIN},
+    wire::{
+        Versioned,
+        contract::{AGENT_BIN, ENV_TASK},
+    },
 };
 
 use super::{agent, template::Decoded};
@@ -43,6 +46,13 @@ pub fn wrap_command(decoded: &mut Decoded, role: &str) -> Result<(), SpecError> 
         return Err(decoded.container_error(
             "command",
             "a command is required, because the agent starts it: write the image's entry point here",
+        ));
+    }
+    let mut env = decoded.container().env.iter().flatten();
+    if let Some(index) = env.position(|one| one.name == ENV_TASK) {
+        return Err(decoded.container_error(
+            &format!("env[{index}].name"),
+            format!("{ENV_TASK} is how the agent is told what to do: choose another name"),
         ));
     }
     let mut wrapped = vec![AGENT_BIN.to_owned(), role.to_owned(), "--".to_owned()];

@@ -2,5 +2,9 @@
 
 pub mod agent;
 pub mod inject;
+pub mod mounts;
+pub mod parts;
+pub mod quantity;
+pub mod refused;
 pub mod start;
 pub mod template;

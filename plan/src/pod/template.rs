@@ -5,7 +5,17 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use millwright_crds::common::PodTemplate;
 use serde_json::Value;
 
+use super::{
+    mounts::{self, Wanted},
+    parts, quantity,
+};
 use crate::SpecError;
+
+/// Most bytes of a template: the API server takes 1.5 MiB for a Job, which carries beside it who
+/// owns each field.
+const LIMIT: usize = 400_000;
+/// Most characters of an image's name: a ModelVersion records it.
+const IMAGE_LIMIT: usize = 512;
 
 /// A template whose fields Kubernetes knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +40,16 @@ impl Decoded {
         &mut self.spec().containers[main]
     }
 
+    /// Refuses mounts of that container that meet what we mount there.
+    ///
+    /// # Errors
+    /// Names the field of the first that does.
+    pub fn check_mounts(&mut self, wanted: &[Wanted<'_>]) -> Result<(), SpecError> {
+        let field = format!("{}.spec.containers[{}].volumeMounts", self.field, self.main);
+        let theirs = self.container().volume_mounts.clone().unwrap_or_default();
+        mounts::check(&theirs, &field, wanted)
+    }
+
     /// An error of a field of that container.
     pub fn container_error(&self, field: &str, message: impl Into<String>) -> SpecError {
         SpecError::new(
@@ -44,6 +64,15 @@ impl Decoded {
 /// # Errors
 /// Names the first field that Kubernetes doesn't know, or that has the wrong type.
 pub fn decode(template: &PodTemplate, field: &str, main: &str) -> Result<Decoded, SpecError> {
+    let bytes = template.0.to_string().len();
+    if bytes > LIMIT {
+        return Err(SpecError::new(
+            field,
+            format!(
+                "has {bytes} bytes, at most {LIMIT} are allowed: move large values to a ConfigMap"
+            ),
+        ));
+    }
     let mut input = template.0.clone();
     quantities(&mut input);
     let decoded: PodTemplateSpec = serde_path_to_error::deserialize(&input).map_err(|error| {
@@ -62,6 +91,15 @@ pub fn decode(template: &PodTemplate, field: &str, main: &str) -> Result<Decoded
             "Kubernetes has no such field: check its spelling and place",
         ));
     }
+    if let Some((path, text)) = quantity::first_wrong(&input, field) {
+        return Err(SpecError::new(
+            path,
+            format!("{text:?} is not a quantity: write a number with a unit, as in 500m or 2Gi"),
+        ));
+    }
+    if let Some(spec) = &decoded.spec {
+        parts::check(spec, field)?;
+    }
     let containers = decoded
         .spec
         .as_ref()
@@ -79,10 +117,11 @@ pub fn decode(template: &PodTemplate, field: &str, main: &str) -> Result<Decoded
             })?,
     };
     for (index, container) in containers.iter().enumerate() {
-        if container.image.as_deref().is_none_or(str::is_empty) {
+        let image = container.image.as_deref().unwrap_or_default();
+        if image.is_empty() || image.chars().count() > IMAGE_LIMIT {
             return Err(SpecError::new(
                 format!("{field}.spec.containers[{index}].image"),
-                "an image is required",
+                format!("an image of at most {IMAGE_LIMIT} characters is required"),
             ));
         }
     }
@@ -210,6 +249,57 @@ mod tests {
         let two = json!({"spec": {"containers": [
             {"name": "a", "image": "i"}, {"name": "trainer", "image": "i"}]}});
         assert_eq!(decode(&PodTemplate(two), "t", "trainer").unwrap().main, 1);
+    }
+
+    #[test]
+    fn names_what_the_api_server_would_refuse_without_a_place() {
+        let container = |extra: Value| {
+            let mut container = json!({"name": "x", "image": "i"});
+            for (key, value) in extra.as_object().unwrap() {
+                container[key] = value.clone();
+            }
+            container
+        };
+        let spec = |extra: Value| {
+            let mut spec = json!({"containers": [container(json!({}))]});
+            for (key, value) in extra.as_object().unwrap() {
+                spec[key] = value.clone();
+            }
+            json!({"spec": spec})
+        };
+        let cpu = container(json!({"resources": {"limits": {"cpu": "many"}}}));
+        let volume = json!({"name": "a", "emptyDir": {}});
+        let huge = container(json!({"args": ["a".repeat(LIMIT)]}));
+        let long = json!({"name": "x", "image": "i".repeat(IMAGE_LIMIT + 1)});
+        for (template, place) in [
+            (
+                spec(json!({"containers": [cpu]})),
+                ".spec.containers[0].resources.limits.cpu:",
+            ),
+            (
+                spec(json!({"volumes": [volume, volume]})),
+                ".spec.volumes[1].name:",
+            ),
+            (
+                spec(json!({"volumes": [{"name": "millwright-bin"}]})),
+                ".spec.volumes[0].name:",
+            ),
+            (
+                spec(json!({"initContainers": [container(json!({}))]})),
+                ".spec.initContainers[0].name:",
+            ),
+            (spec(json!({"containers": [huge]})), ": has "),
+            (
+                spec(json!({"containers": [long]})),
+                ".spec.containers[0].image:",
+            ),
+        ] {
+            let message = error(template);
+            assert!(
+                message.starts_with(&format!("spec.template{place}")),
+                "{message:.200}"
+            );
+        }
     }
 
     #[test]

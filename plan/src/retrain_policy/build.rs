@@ -63,8 +63,7 @@ pub(super) fn check(policy: &RetrainPolicy, settings: &Settings) -> Result<(), S
         request: None,
     };
     let run = build(policy, "", 0, &cause);
-    training_job::build_attempt(&run, 1, &[], settings)
-        .map(|_| ())
+    training_job::validate(&run, settings)
         .map_err(|error| SpecError::new(format!("spec.template.{}", error.field), error.message))
 }
 

@@ -20,6 +20,7 @@ use crate::{
     pod::{
         agent::{self, BIN_VOLUME, PARAMS_VOLUME, RUN_VOLUME},
         inject::{self, Owner},
+        mounts::Wanted,
         template,
     },
 };
@@ -49,6 +50,16 @@ pub fn build(
     inject::wrap_command(&mut decoded, "exec")?;
     inject::substitute_parameters(&mut decoded, &spec.parameters)?;
 
+    let paths: Vec<String> = spec.inputs.iter().map(|input| input.path()).collect();
+    let mut wanted = vec![Wanted {
+        field: "spec.output.path".into(),
+        path: &spec.output.path,
+    }];
+    wanted.extend(paths.iter().enumerate().map(|(index, path)| Wanted {
+        field: format!("spec.inputs[{index}].path"),
+        path,
+    }));
+    decoded.check_mounts(&wanted)?;
     let input_mounts: Vec<VolumeMount> = spec
         .inputs
         .iter()

@@ -27,7 +27,8 @@ use crate::{
     pod::{
         agent::{self, BIN_VOLUME, RUN_VOLUME},
         inject::{self, Owner},
-        template,
+        mounts::Wanted,
+        refused, template,
     },
 };
 
@@ -84,6 +85,14 @@ pub fn build(
         template::decode(&evaluation.template, "spec.evaluation.template", CONTAINER)?;
     inject::wrap_command(&mut decoded, "evaluate")?;
     inject::substitute_parameters(&mut decoded, &run.spec.parameters)?;
+    let ours = |field: &str, path| Wanted {
+        field: field.into(),
+        path,
+    };
+    decoded.check_mounts(&[
+        ours("the models", contract::EVALUATION_MODELS),
+        ours("the data", contract::EVALUATION_DATA),
+    ])?;
     let task = EvaluateTask {
         v: 1,
         champion: champion.is_some(),
@@ -246,11 +255,18 @@ pub(super) fn outcome(
         return Outcome::Settling(left);
     }
     match &job.phase {
+        // A training is not thrown away because a registry was down for a moment.
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
             Some(failure) if failure::is_hopeless(job, now) => {
                 Outcome::Failed(as_evaluation(failure))
             }
-            stuck => Outcome::Waiting(stuck),
+            Some(stuck) => Outcome::Waiting(Some(stuck)),
+            None => {
+                let alone = outcome::pod_of(job, pods).is_none();
+                let why = refused::explain(job, now).filter(|_| alone);
+                let reason = FailureReason::PodRefused;
+                Outcome::Waiting(why.map(|why| failure::plain(reason, why, attempt, now)))
+            }
         },
         JobPhase::Complete => match outcome::message_of(job, pods) {
             Some(text) => match wire::read(text.as_bytes()) {

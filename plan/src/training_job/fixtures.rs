@@ -121,7 +121,6 @@ impl World {
             champion: None,
             store_claim: false,
             progress: None,
-            taken: vec![],
         };
         Self {
             seen,
@@ -198,6 +197,7 @@ impl World {
                 .map(Into::into),
             labels,
             created: Some(at(self.now)),
+            started: Some(at(self.now)),
             phase: JobPhase::Active,
             finished: None,
             deleting: false,

@@ -45,8 +45,15 @@ impl Run<'_> {
         }
     }
 
-    /// What the run is made from: the inputs of its attempts.
+    /// What the run is made from: the inputs of its attempts, even if the Datasets have new versions
+    /// by now or are gone. `None` when nothing says it, or somebody has changed what did.
     pub(super) fn resolved(&self) -> Option<Vec<ResolvedInput>> {
+        let spec = &self.seen.object.spec;
+        let wanted = spec.inputs.len() + usize::from(spec.evaluation.is_some());
+        self.recorded().filter(|inputs| inputs.len() == wanted)
+    }
+
+    fn recorded(&self) -> Option<Vec<ResolvedInput>> {
         if let Some(resolved) = &self.before.resolved {
             return Some(resolved.inputs.clone());
         }

@@ -20,7 +20,10 @@ use crate::{
 };
 
 /// Builds what the run will need, to see whether it can be built.
-pub(super) fn validate(run: &TrainingJob, settings: &Settings) -> Result<(), SpecError> {
+///
+/// # Errors
+/// Names the field of the spec that can't work.
+pub fn validate(run: &TrainingJob, settings: &Settings) -> Result<(), SpecError> {
     attempt::build(run, 1, &[], settings)?;
     if run.spec.evaluation.is_some() {
         evaluation::validate(run, settings)?;

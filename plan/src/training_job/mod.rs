@@ -3,6 +3,7 @@
 //! | phase | Ready | Reconciling | Stalled | Complete | Failed |
 //! |---|---|---|---|---|---|
 //! | Pending, Preparing, Running, Publishing, Evaluating | False | True | | | |
+//! | Pending, while the name of its Job is somebody else's | False | | True | | |
 //! | Suspended | False | | | | |
 //! | Succeeded | True | | | True | |
 //! | Failed | False | | True | | True |
@@ -17,6 +18,7 @@ mod job;
 mod lost;
 mod outcome;
 pub mod progress;
+mod refusal;
 mod register;
 mod retry;
 mod status;
@@ -44,6 +46,7 @@ use millwright_crds::{
 use crate::{
     Event, Operation, Plan, Reason, Settings, SpecError, Target,
     observed::{JobPhase, JobState, PodState},
+    pod::refused,
     time,
 };
 use lost::Kept;
@@ -51,6 +54,8 @@ use outcome::{Outcome, Waiting};
 
 pub use attempt::build as build_attempt;
 pub use evaluation::build as build_evaluation;
+pub use job::validate;
+pub use refusal::after_refusal;
 
 /// Name of the input that an evaluation reads.
 pub const EVALUATION_INPUT: &str = "data";
@@ -84,9 +89,6 @@ pub struct Observed {
     pub store_claim: bool,
     /// What the agent of the trainer that runs says now, if it was asked and answers.
     pub progress: Option<ProgressReport>,
-    /// Numbers of attempts whose Jobs' names others have taken, e.g. the Jobs that an earlier
-    /// TrainingJob of this name left.
-    pub taken: Vec<u32>,
 }
 
 /// How soon a run that publishes is asked again whether it still does.
@@ -117,34 +119,11 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Plan<Traini
     };
     match run.next() {
         Ok(plan) => plan,
-        Err(error) => run.fail(Failure {
-            reason: FailureReason::InvalidSpec,
-            message: error.to_string(),
-            attempt: before.attempts,
-            exit_code: None,
-            pod: None,
-            container: None,
-            log: None,
-            at: time::format(now),
-        }),
+        Err(error) => {
+            let (reason, attempt) = (FailureReason::InvalidSpec, before.attempts);
+            run.fail(failure::plain(reason, error.to_string(), attempt, now))
+        }
     }
-}
-
-/// The next number of an attempt, past those that others have taken.
-fn next_number(latest: u32, taken: &[u32]) -> u32 {
-    let mut next = latest.saturating_add(1);
-    while taken.contains(&next) {
-        next = next.saturating_add(1);
-    }
-    next
-}
-
-/// The attempts after `latest`, in a row, whose Jobs' names `is_taken` says that others have.
-pub fn taken(run: &TrainingJob, latest: u32, is_taken: impl Fn(&str) -> bool) -> Vec<u32> {
-    let name = run.metadata.name.as_deref().unwrap_or_default();
-    (latest.saturating_add(1)..)
-        .take_while(|attempt| is_taken(&job::name(name, *attempt, TRAINING)))
-        .collect()
 }
 
 struct Run<'a> {
@@ -231,7 +210,7 @@ impl Run<'_> {
         &self,
         resolved: &[ResolvedInput],
     ) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        let attempt = next_number(self.attempts(), &self.seen.taken);
+        let attempt = self.attempts().saturating_add(1);
         let job = attempt::build(&self.seen.object, attempt, resolved, self.settings)?;
         let mut plan = Plan::status(self.before.clone());
         self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
@@ -422,10 +401,11 @@ impl Run<'_> {
                 &self.seen.pods,
                 self.now,
             ) {
-                evaluation::Outcome::Waiting(stuck) => {
-                    let again = stuck.as_ref().map_or(Duration::MAX, |_| failure::PATIENCE);
-                    Plan::status(self.evaluating(attempt, resolved, result, stuck.as_ref()))
-                        .within(again)
+                evaluation::Outcome::Waiting(obstacle) => {
+                    let status = self.evaluating(attempt, resolved, result, obstacle.as_ref());
+                    // What is in its way, or that nothing comes, is told by no event.
+                    let left = refused::patience_left(evaluation, self.now);
+                    Plan::status(status).within(left.unwrap_or(failure::PATIENCE))
                 }
                 evaluation::Outcome::Settling(left) => {
                     Plan::status(self.before.clone()).within(left)

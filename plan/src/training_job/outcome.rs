@@ -18,9 +18,12 @@ use crate::{
     observed::{
         ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, SETTLING, Terminated,
     },
-    pod::agent,
+    pod::{agent, refused},
     time,
 };
+
+/// Most pods run by then. For one that doesn't yet, the status says what it does.
+const SLOW: Duration = Duration::from_secs(60);
 
 /// How an attempt stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +73,7 @@ pub(super) fn of_attempt(
     match &job.phase {
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
             Some(failure) if failure::is_hopeless(job, now) => Outcome::Failed(failure),
-            stuck => Outcome::Waiting(waiting(attempt, stuck, pod_of(job, pods))),
+            stuck => Outcome::Waiting(waiting(attempt, job, stuck, pod_of(job, pods), now)),
         },
         JobPhase::Complete => match message_of(job, pods) {
             Some(text) => match wire::read(text.as_bytes()) {
@@ -129,9 +132,17 @@ pub(super) fn said(pod: &PodState) -> Option<String> {
         .map(|end| end.message.clone())
 }
 
-fn waiting(attempt: u32, stuck: Option<Failure>, pod: Option<&PodState>) -> Waiting {
+fn waiting(
+    attempt: u32,
+    job: &JobState,
+    stuck: Option<Failure>,
+    pod: Option<&PodState>,
+    now: Timestamp,
+) -> Waiting {
     let name = pod.map(|pod| pod.name.clone());
-    if let Some(failure) = stuck {
+    let refused = refused::explain(job, now).filter(|_| pod.is_none());
+    let refused = refused.map(|why| failure::plain(FailureReason::PodRefused, why, attempt, now));
+    if let Some(failure) = stuck.or(refused) {
         return Waiting {
             phase: TrainingJobPhase::Preparing,
             reason: failure::reason(failure.reason),
@@ -139,7 +150,7 @@ fn waiting(attempt: u32, stuck: Option<Failure>, pod: Option<&PodState>) -> Wait
             failure: Some(failure),
             pod: name,
             image: None,
-            look_again: Some(failure::PATIENCE),
+            look_again: pod.map(|_| failure::PATIENCE),
         };
     }
     let plain = |phase, reason, message: String| Waiting {
@@ -153,7 +164,10 @@ fn waiting(attempt: u32, stuck: Option<Failure>, pod: Option<&PodState>) -> Wait
     };
     let Some(pod) = pod else {
         let message = format!("attempt {attempt}: waits for its pod");
-        return plain(TrainingJobPhase::Pending, Reason::Preparing, message);
+        return Waiting {
+            look_again: refused::patience_left(job, now),
+            ..plain(TrainingJobPhase::Pending, Reason::Preparing, message)
+        };
     };
     if let Some(why) = &pod.unschedulable {
         let message = format!("attempt {attempt}: the pod can't be placed: {why}");
@@ -183,15 +197,166 @@ fn waiting(attempt: u32, stuck: Option<Failure>, pod: Option<&PodState>) -> Wait
                 .container(agent::FETCH)
                 .is_some_and(|c| matches!(c.state, Lifecycle::Running { .. }));
             let what = if fetching {
-                "its inputs are being fetched"
+                "its inputs are being fetched".to_owned()
             } else {
-                "its pod is starting"
+                format!(
+                    "its pod is starting; if it takes long, its Events say why (kubectl describe \
+                     pod {})",
+                    pod.name
+                )
             };
-            plain(
-                TrainingJobPhase::Pending,
-                Reason::Preparing,
-                format!("attempt {attempt}: {what}"),
-            )
+            let age = job.started.map(|started| time::between(started, now));
+            let left = age.and_then(|age| SLOW.checked_sub(age));
+            let slow = age.is_some() && left.is_none_or(|left| left.is_zero());
+            let phase = if slow {
+                TrainingJobPhase::Preparing
+            } else {
+                TrainingJobPhase::Pending
+            };
+            Waiting {
+                look_again: left.filter(|left| !left.is_zero()),
+                ..plain(
+                    phase,
+                    Reason::Preparing,
+                    format!("attempt {attempt}: {what}"),
+                )
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn job() -> JobState {
+        JobState {
+            name: "run-1".into(),
+            uid: "j".into(),
+            labels: BTreeMap::new(),
+            resolved: None,
+            created: Some(at(0)),
+            started: Some(at(0)),
+            phase: JobPhase::Active,
+            finished: None,
+            deleting: false,
+        }
+    }
+
+    fn pod() -> PodState {
+        PodState {
+            name: "run-1-0-x".into(),
+            uid: "p".into(),
+            labels: BTreeMap::from([(LABEL_JOB.into(), "j".into())]),
+            ip: None,
+            phase: "Pending".into(),
+            reason: None,
+            message: None,
+            ready: false,
+            unschedulable: None,
+            disrupted: None,
+            deleting: false,
+            containers: vec![],
+        }
+    }
+
+    /// An attempt that doesn't get on says so after a while, and is silent before.
+    #[test]
+    fn what_keeps_an_attempt_from_running() {
+        use TrainingJobPhase::{Pending, Preparing};
+        for (pods, second, phase, reason, words, again) in [
+            (
+                vec![],
+                4,
+                Pending,
+                Reason::Preparing,
+                "waits for its pod",
+                Some(6),
+            ),
+            (
+                vec![],
+                10,
+                Preparing,
+                Reason::PodRefused,
+                "describe job run-1",
+                None,
+            ),
+            (
+                vec![pod()],
+                20,
+                Pending,
+                Reason::Preparing,
+                "is starting",
+                Some(40),
+            ),
+            (
+                vec![pod()],
+                60,
+                Preparing,
+                Reason::Preparing,
+                "describe pod run-1-0-x",
+                None,
+            ),
+        ] {
+            let Outcome::Waiting(waiting) = of_attempt(1, &job(), &[], &pods, at(second)) else {
+                panic!("it has ended after {second} s");
+            };
+            assert_eq!(
+                (waiting.phase, waiting.reason),
+                (phase, reason),
+                "{second} s"
+            );
+            assert!(waiting.message.contains(words), "{}", waiting.message);
+            assert_eq!(
+                waiting.look_again,
+                again.map(Duration::from_secs),
+                "{second} s"
+            );
+        }
+        let unseen = JobState {
+            started: None,
+            ..job()
+        };
+        let Outcome::Waiting(waiting) = of_attempt(1, &unseen, &[], &[], at(1_000)) else {
+            panic!("it has ended");
+        };
+        assert_eq!((waiting.phase, waiting.look_again), (Pending, None));
+    }
+
+    /// A training that is done isn't thrown away because its evaluation can't start at once.
+    #[test]
+    fn what_keeps_an_evaluation_from_running() {
+        use super::super::evaluation;
+        let mut stuck = pod();
+        stuck.containers = vec![ContainerState {
+            name: "evaluator".into(),
+            init: false,
+            image_id: None,
+            state: Lifecycle::Waiting {
+                reason: "ErrImagePull".into(),
+                message: "no answer".into(),
+            },
+            last: None,
+            restarts: 0,
+        }];
+        let outcome =
+            |pods: &[PodState], second| match evaluation::outcome(1, &job(), &[], pods, at(second))
+            {
+                evaluation::Outcome::Waiting(obstacle) => (false, obstacle.map(|why| why.reason)),
+                evaluation::Outcome::Failed(failure) => (true, Some(failure.reason)),
+                other => panic!("{other:?}"),
+            };
+        let stuck = [stuck];
+        let pull = Some(FailureReason::ImagePull);
+        assert_eq!(outcome(&stuck, 1), (false, pull));
+        assert_eq!(outcome(&stuck, 300), (true, pull));
+        assert_eq!(outcome(&[], 1), (false, None));
+        assert_eq!(outcome(&[], 10), (false, Some(FailureReason::PodRefused)));
     }
 }

@@ -31,7 +31,6 @@ enum Happening {
     StatusLost,
     StatusGarbled { attempts: u32, failures: u32 },
     Crash(usize),
-    Taken,
     ByHand,
 }
 
@@ -59,7 +58,6 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0u32..6, 0u32..6)
             .prop_map(|(attempts, failures)| StatusGarbled { attempts, failures }),
         2 => (0usize..4).prop_map(Crash),
-        1 => Just(Taken),
         1 => Just(ByHand),
     ]
 }
@@ -175,10 +173,6 @@ fn happen(world: &mut World, happening: Happening) -> bool {
         }
         Happening::Crash(before) => {
             world.pass_until(before);
-        }
-        Happening::Taken => {
-            let latest = world.started.iter().max().copied().unwrap_or(0);
-            world.seen.taken = vec![latest + 1];
         }
         Happening::ByHand => {
             // Somebody writes a version of the next number.

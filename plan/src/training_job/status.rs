@@ -234,16 +234,17 @@ impl Run<'_> {
         status.metrics.clone_from(&result.metrics);
         status.failure = None;
         if let Some(obstacle) = obstacle {
-            return self.stand(
-                status,
-                TrainingJobPhase::Evaluating,
-                &Verdict::Reconciling,
-                failure::reason(obstacle.reason),
-                &format!(
-                    "the model of attempt {attempt} waits for its evaluation: {}",
-                    obstacle.message
-                ),
-            );
+            let reason = failure::reason(obstacle.reason);
+            // The kubelet says the same in turns of words: what was said first stays.
+            let ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+            let message = ready
+                .filter(|ready| ready.reason == reason.as_str())
+                .map_or_else(
+                    || format!("the model waits for its evaluation: {}", obstacle.message),
+                    |ready| ready.message.clone(),
+                );
+            let phase = TrainingJobPhase::Evaluating;
+            return self.stand(status, phase, &Verdict::Reconciling, reason, &message);
         }
         let data = resolved.last().map_or_else(String::new, |input| {
             format!(" on {} {}", input.dataset, input.version)

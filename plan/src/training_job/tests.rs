@@ -201,14 +201,3 @@ fn an_evaluation_that_is_disrupted_is_done_again() {
     world.pass();
     assert_eq!(world.phase(), Succeeded);
 }
-
-#[test]
-fn numbers_that_others_have_taken_are_passed_over() {
-    let mut world = World::new(run(json!({})));
-    world.seen.taken = taken(&world.seen.object, 0, |name| {
-        name == "run-1" || name == "run-2"
-    });
-    assert_eq!(world.seen.taken, [1, 2]);
-    world.pass();
-    assert_eq!(world.started, [3]);
-}

@@ -41,7 +41,6 @@ pub async fn write_twice(world: &World) -> Result<()> {
         last_version: None,
         store_claim: false,
         progress: None,
-        taken: vec![],
     };
     let next = |seen: &Observed| ensure_same(|| plan(seen, &settings, now(seen)));
 

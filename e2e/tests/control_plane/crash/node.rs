@@ -105,7 +105,7 @@ impl Node {
                 let old = played.gateways.insert(stage, gateway);
                 played.old.extend(old);
             }
-            return kubelet.serves(&pod, &address).await;
+            return kubelet.serves_at(&pod, &address).await;
         }
         kubelet.starts(&pod).await?;
         // A kubelet that is quicker than the operator looks would be another story each time.

@@ -69,7 +69,7 @@ pub async fn a_run_waits_for_its_data(world: &World) -> Result<()> {
 }
 
 /// What a sync says that found one version.
-fn found() -> SyncResult {
+pub fn found() -> SyncResult {
     SyncResult {
         v: 1,
         version: VersionRecord {

@@ -24,10 +24,10 @@ const SOON: Duration = Duration::from_secs(30);
 /// The operator's tests.
 pub fn tests() -> Vec<Test<World>> {
     macro_rules! test {
-        ($module:ident::$name:ident) => {
+        ($($part:ident)::+) => {
             Test::new(
-                concat!("operator::", stringify!($module), "::", stringify!($name)),
-                |world: Arc<World>| async move { $module::$name(&world).await },
+                concat!("operator", $("::", stringify!($part)),+),
+                |world: Arc<World>| async move { $($part)::+(&world).await },
             )
         };
     }
@@ -43,11 +43,19 @@ pub fn tests() -> Vec<Test<World>> {
         test!(cost::a_run_costs_few_writes),
         test!(cost::idle_objects_cost_nothing),
         test!(deletion::a_namespace_goes_with_all_in_it),
+        test!(deletion::matrix::foreground),
+        test!(deletion::matrix::background),
+        test!(deletion::matrix::orphan),
+        test!(deletion::again::at_once),
+        test!(deletion::again::numbers_are_not_used_again),
+        test!(deletion::in_use::a_dataset),
+        test!(deletion::in_use::a_model_version),
+        test!(deletion::in_use::kept_by_a_finalizer),
     ]
 }
 
 /// A run of one container that registers a model, with these changes of its spec.
-fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+pub fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
     let mut manifest = serde_json::json!({
         "apiVersion": "millwright.dev/v1alpha1", "kind": "TrainingJob",
         "metadata": {"name": name},
@@ -83,6 +91,6 @@ where
 }
 
 /// UID of an object that was stored.
-async fn uid<K: Kind + Resource>(scene: &Scene, name: &str) -> Result<String> {
+pub async fn uid<K: Kind + Resource>(scene: &Scene, name: &str) -> Result<String> {
     scene.get::<K>(name).await?.uid().context("no UID")
 }

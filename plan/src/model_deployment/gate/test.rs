@@ -1,5 +1,6 @@
 //! The test gate: a Job that talks to the stage before, and ends well or not.
 
+use jiff::Timestamp;
 use k8s_openapi::api::{
     batch::v1::{
         Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern,
@@ -22,7 +23,7 @@ use crate::{
     pod::{
         agent,
         inject::{self, Owner},
-        template,
+        refused, template,
     },
 };
 
@@ -48,6 +49,8 @@ pub(in crate::model_deployment) struct Tests<'a> {
     pub stage_before: Option<&'a str>,
     /// Whether the stage before serves the version and nothing else, so that a test may start.
     pub may_start: bool,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl<'a> Tests<'a> {
@@ -61,6 +64,7 @@ impl<'a> Tests<'a> {
             revision: "",
             stage_before: None,
             may_start: false,
+            now: Timestamp::UNIX_EPOCH,
         }
     }
 
@@ -111,6 +115,9 @@ impl<'a> Tests<'a> {
             }
             JobPhase::Active => Judgement::pending(match problem::of_pods(self.pods_of(&name)) {
                 Some(problem) => format!("Job {name}: {}", problem.message),
+                None if self.pods_of(&name).next().is_none() => {
+                    refused::explain(job, self.now).unwrap_or(under_way)
+                }
                 None => under_way,
             }),
             JobPhase::Complete => Judgement::passed(format!("Job {name} ended well")),

@@ -27,7 +27,12 @@ use super::{
     text::cut,
     verdict::Summary,
 };
-use crate::{Event, Operation, Reason, observed::DeploymentState, pod::inject::Owner, time};
+use crate::{
+    Event, Operation, Reason,
+    observed::DeploymentState,
+    pod::{inject::Owner, refused},
+    time,
+};
 
 /// What all stages of a deployment share in a pass.
 pub(super) struct Context<'a> {
@@ -237,10 +242,15 @@ impl<'a> Pass<'a> {
                     Source::Stage(name, _) => Some(name),
                 },
                 may_start: candidate.steady,
+                now: self.context.now,
             },
         };
         let (gates, test) = gate::check(self.stage, decided, &case);
         self.test = test;
+        // No event tells that a pod was refused.
+        let jobs = seen.jobs.iter().filter(|job| gate::test::is_test(job));
+        let left = jobs.filter_map(|job| refused::patience_left(job, self.context.now));
+        self.requeue = self.requeue.into_iter().chain(left).min();
         let name = &self.stage.name;
         let version = &candidate.version;
         let phase = if let Some(refusal) = gate::refusal(&gates) {
@@ -320,11 +330,13 @@ impl<'a> Pass<'a> {
 
     fn problem(&self, revision: &str) -> Option<Problem> {
         let (role, stage) = (super::SERVING, self.stage.name.as_str());
+        let refused = self.deployment.and_then(|d| d.refused.as_deref());
         problem::of_pods(self.context.seen.pods.iter().filter(|pod| {
             pod.label(LABEL_ROLE) == Some(role)
                 && pod.label(LABEL_STAGE) == Some(stage)
                 && pod.label(LABEL_REVISION) == Some(revision)
         }))
+        .or_else(|| refused.map(problem::of_refusal))
     }
 
     fn record(&mut self, version: u32, outcome: Outcome, reason: &str) {

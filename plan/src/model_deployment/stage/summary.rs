@@ -8,6 +8,7 @@ use crate::{
     model_deployment::{
         gate,
         problem::Problem,
+        target::Version,
         verdict::{Standing, Summary},
     },
 };
@@ -123,7 +124,11 @@ impl Pass<'_> {
         if self.runs(&current.revision) {
             return (
                 Standing::Serving,
-                format!("serves v{version} with {}", pods(replicas)),
+                format!(
+                    "serves v{version} with {}{}",
+                    pods(replicas),
+                    self.record_gone()
+                ),
             );
         }
         let problem = self.problem(&current.revision);
@@ -138,6 +143,19 @@ impl Pass<'_> {
             why(problem.as_ref())
         );
         (standing, words)
+    }
+
+    /// That nobody can look up any more what serves.
+    fn record_gone(&self) -> String {
+        let serving = self.current.as_ref().map(Version::serving);
+        let versions = &self.context.seen.versions;
+        match serving.filter(|version| version.record(versions).is_none()) {
+            Some(version) => format!(
+                " (its ModelVersion {}-{version} was deleted; its files are in the artifact store)",
+                self.context.seen.object.spec.model.name
+            ),
+            None => String::new(),
+        }
     }
 
     fn keeps(&self) -> String {

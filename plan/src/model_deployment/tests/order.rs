@@ -52,7 +52,11 @@ fn the_first_version_is_not_missing_once_it_serves() {
     world.roll(true);
     world.step();
     assert_eq!(world.status().phase, Phase::Healthy);
-    assert_eq!(world.ready().2, "serving serves v1 with 1 pod");
+    assert_eq!(
+        world.ready().2,
+        "serving serves v1 with 1 pod (its ModelVersion m-v1 was deleted; its files are in the \
+         artifact store)"
+    );
 }
 
 #[test]

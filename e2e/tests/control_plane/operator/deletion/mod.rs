@@ -1,4 +1,9 @@
-//! Deleting.
+//! Deleting: what goes with an object, what stays, and what a new object of the same name meets.
+
+pub mod again;
+mod cases;
+pub mod in_use;
+pub mod matrix;
 
 use std::time::Duration;
 
@@ -21,6 +26,8 @@ const GONE: Duration = Duration::from_secs(60);
 
 pub async fn a_namespace_goes_with_all_in_it(world: &World) -> Result<()> {
     let scene = scene(world, "deleted").await?;
+    // Every kind is there in every phase.
+    cases::reach(&scene).await?;
     for manifest in VALID {
         let mut documents = apply::parse(manifest)?;
         for document in &mut documents {
