@@ -1,6 +1,6 @@
 //! What every controller shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use kube::{
     Client,
@@ -21,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
+    /// Whether objects are looked at: this replica leads, and knows what there is.
+    pub(crate) works: AtomicBool,
 }
 
 impl Context {
@@ -29,13 +31,13 @@ impl Context {
         client: Client,
         settings: Settings,
         stores: Stores,
+        health: Health,
         leadership: Leadership,
         metrics: Metrics,
-        identity: &str,
     ) -> Arc<Self> {
         let reporter = Reporter {
             controller: "millwright-operator".into(),
-            instance: Some(identity.into()),
+            instance: Some(leadership.identity().into()),
         };
         Arc::new(Self {
             recorder: Recorder::new(client.clone(), reporter),
@@ -43,9 +45,10 @@ impl Context {
             settings,
             stores,
             fresh: Fresh::default(),
-            health: Health::default(),
+            health,
             leadership,
             metrics,
+            works: AtomicBool::new(false),
         })
     }
 }
