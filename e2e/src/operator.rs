@@ -91,7 +91,7 @@ impl Operator {
             let _ = process.wait();
         });
         let operator = Self {
-            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+            user: user(),
             place: Place::Host(Host {
                 process,
                 log,
@@ -120,7 +120,7 @@ impl Operator {
     /// When it doesn't get ready; the message has the end of its log.
     pub async fn from_chart(cluster: &Cluster) -> Result<Self> {
         let operator = Self {
-            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+            user: user(),
             place: Place::Chart(cluster.client().clone()),
         };
         let install = Command::new(machine::repository().join("hack/install.sh"))
@@ -172,15 +172,25 @@ impl Operator {
     }
 }
 
+/// The user that the operator's requests are made as.
+pub fn user() -> String {
+    format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
+}
+
 /// What the chart says of the operator, without its pod.
-struct Rendered {
-    environment: Vec<(String, String)>,
-    kubeconfig: PathBuf,
+pub struct Rendered {
+    /// Settings.
+    pub environment: Vec<(String, String)>,
+    /// A kubeconfig with the rights of its ServiceAccount.
+    pub kubeconfig: PathBuf,
 }
 
 impl Rendered {
     /// Applies all of the chart but the Deployment, and makes a kubeconfig of its ServiceAccount.
-    async fn install(cluster: &Cluster) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the chart is refused.
+    pub async fn install(cluster: &Cluster) -> Result<Self> {
         let render = Command::new(tool("helm"))
             .args(["template", "millwright"])
             .arg(machine::repository().join("charts/millwright"))
@@ -236,7 +246,10 @@ async fn kubeconfig(cluster: &Cluster) -> Result<PathBuf> {
 }
 
 /// A free address of this machine. Nothing keeps it free, but few programs take ports so fast.
-fn free_address() -> Result<String> {
+///
+/// # Errors
+/// When none is.
+pub fn free_address() -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no port is free")?;
     Ok(listener.local_addr()?.to_string())
 }

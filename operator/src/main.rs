@@ -60,8 +60,10 @@ async fn main() -> anyhow::Result<()> {
         let (context, listen) = (context.clone(), config.listen.clone());
         async move { server::serve(context, &listen).await }
     });
+    // Apart, so that it goes on to the end of the writes that are under way.
+    let work = tokio::spawn(controllers.run(context, queues));
     let result = tokio::select! {
-        () = controllers.run(context, queues) => Ok(()),
+        result = work => result.map_err(Into::into),
         result = server => result?,
         () = terminated() => Ok(()),
     };

@@ -1,6 +1,7 @@
 //! Tests against an API server without a node: what the kinds refuse, what writing twice changes,
-//! and what the operator does when the tests play Job controller and kubelet.
+//! what the operator does when the tests play the kubelet, and what happens to it when others fail.
 
+mod availability;
 mod builders;
 mod kubelet;
 mod operator;
@@ -11,9 +12,10 @@ use anyhow::Result;
 use millwright_e2e::suite;
 
 fn main() -> Result<()> {
-    let mut tests = vec![];
+    // The longest first: they mostly wait.
+    let mut tests = availability::tests();
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
-    suite::run(4, world::World::default(), tests)
+    suite::run(6, world::World::default(), tests)
 }

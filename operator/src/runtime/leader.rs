@@ -126,7 +126,7 @@ impl Leadership {
         let _ = self.0.leads.subscribe().wait_for(|now| *now == leads).await;
     }
 
-    /// The Lease was renewed; says whether it still counts after what the answer took.
+    /// The Lease was renewed, which counts unless the answer took too long.
     pub(crate) fn renewed(&self, renewal: Renewal) {
         self.holds(&self.0.identity);
         *self.0.renewed.lock() = Some(renewal);

@@ -17,6 +17,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    answer::said,
     client,
     context::Context,
     index::{Key, key},
@@ -183,26 +184,22 @@ fn readable<K: Resource<DynamicType = ()>>(
 /// Says what a person can do about a failed watch.
 fn explain(error: &watcher::Error) -> String {
     let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        _ => None,
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => status,
+            other => return format!("no answer from the API server: {}", said(other)),
+        },
+        watcher::Error::WatchError(status) => status,
+        watcher::Error::NoResourceVersion => return error.to_string(),
     };
-    match status {
-        Some(status) if status.code == 404 => {
-            "the kind is not known to the API server: install the CRDs (they are in the chart)"
-                .into()
-        }
-        Some(status) if status.code == 403 => {
-            format!(
-                "not allowed: {} (check the chart's ClusterRole)",
-                status.message
-            )
-        }
-        Some(status) if status.code == 410 => "the watch was too old and starts again".into(),
-        Some(status) => format!("the API server refused: {}", status.message),
-        None => format!("no answer from the API server: {error}"),
+    let message = &status.message;
+    match status.code {
+        404 => "the kind is not known to the API server: install the CRDs (they are in the chart)"
+            .into(),
+        403 => format!("not allowed: {message} (check the chart's ClusterRole)"),
+        410 => "the watch was too old and starts again".into(),
+        _ => format!("the API server refused: {message}"),
     }
 }
 

@@ -6,6 +6,8 @@ mod deletion;
 mod runs;
 mod specs;
 
+pub use cost::result as attempt_result;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
@@ -46,7 +48,7 @@ pub fn tests() -> Vec<Test<World>> {
 }
 
 /// A run of one container that registers a model, with these changes of its spec.
-fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+pub fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
     let mut manifest = serde_json::json!({
         "apiVersion": "millwright.dev/v1alpha1", "kind": "TrainingJob",
         "metadata": {"name": name},
@@ -62,7 +64,11 @@ fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
 }
 
 /// Waits until a run's status has this phase.
-async fn phase(scene: &Scene, name: &str, phase: TrainingJobPhase) -> Result<TrainingJobStatus> {
+pub async fn phase(
+    scene: &Scene,
+    name: &str,
+    phase: TrainingJobPhase,
+) -> Result<TrainingJobStatus> {
     let what = format!("the run is {phase:?}");
     status::<TrainingJob>(scene, name, &what, |status| status.phase == phase).await
 }
@@ -82,6 +88,6 @@ where
 }
 
 /// UID of an object that was stored.
-async fn uid<K: Kind + Resource>(scene: &Scene, name: &str) -> Result<String> {
+pub async fn uid<K: Kind + Resource>(scene: &Scene, name: &str) -> Result<String> {
     scene.get::<K>(name).await?.uid().context("no UID")
 }
