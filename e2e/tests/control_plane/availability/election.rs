@@ -1,8 +1,11 @@
 //! Two replicas, of which one writes, while runs come all the time.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
@@ -145,70 +148,59 @@ async fn while_runs_come<T>(
     scene: &Scene,
     changes: impl Future<Output = Result<T>>,
 ) -> Result<(usize, T)> {
-    let kubelet = async {
-        loop {
-            play(scene).await?;
-            tokio::time::sleep(PERIOD / 2).await;
-        }
-    };
-    let scenario = async {
-        let mut runs = 0;
-        let result = {
-            let creating = async {
-                loop {
-                    let run = run_manifest(&format!("run-{runs}"), &json!({}));
-                    scene.apply_documents(&[run]).await?;
-                    runs += 1;
-                    tokio::time::sleep(PERIOD).await;
-                }
-            };
-            tokio::select! {
-                result = changes => result?,
-                result = creating => return result,
-            }
-        };
-        let over = async || {
-            let runs = scene
-                .api::<TrainingJob>()
-                .list(&ListParams::default())
-                .await?;
-            let open = runs.items.iter().find(|run| {
-                let phase = run.status.as_ref().map(|status| &status.phase);
-                phase != Some(&TrainingJobPhase::Succeeded)
-            });
-            match open {
-                Some(run) => anyhow::bail!("{}: {:?}", run.name_any(), run.status),
-                None => Ok(Some(())),
-            }
-        };
-        scene
-            .wait_until("all runs have ended well", OVER, over)
-            .await?;
-        let stored = scene
-            .api::<TrainingJob>()
-            .list(&ListParams::default())
-            .await?;
-        Ok((stored.items.len(), result))
-    };
     tokio::select! {
-        result = kubelet => result,
-        result = scenario => result,
+        never = play(scene) => match never? {},
+        result = runs_until(scene, changes) => result,
     }
 }
 
-/// What a kubelet does with the pods that are there: those that wait start, those that run end well.
-async fn play(scene: &Scene) -> Result<()> {
-    let kubelet = Kubelet(scene);
-    for pod in scene.api::<Pod>().list(&ListParams::default()).await? {
-        let phase = pod
-            .status
-            .as_ref()
-            .and_then(|status| status.phase.as_deref());
-        match phase {
-            Some("Pending") | None => kubelet.starts(&pod).await?,
-            Some("Running") => kubelet.ends(&pod, &End::well(&attempt_result())?).await?,
-            _ => {}
+async fn runs_until<T>(
+    scene: &Scene,
+    changes: impl Future<Output = Result<T>>,
+) -> Result<(usize, T)> {
+    let result = tokio::select! {
+        never = create(scene) => match never? {},
+        result = changes => result?,
+    };
+    let api = scene.api::<TrainingJob>();
+    let over = async || {
+        let runs = api.list(&ListParams::default()).await?;
+        let open = runs.iter().find(|run| {
+            let phase = run.status.as_ref().map(|status| &status.phase);
+            phase != Some(&TrainingJobPhase::Succeeded)
+        });
+        if let Some(run) = open {
+            bail!("{}: {:?}", run.name_any(), run.status);
         }
+        Ok(Some(runs.items.len()))
+    };
+    let what = "all runs have ended well";
+    let runs = scene.wait_until(what, OVER, over).await?;
+    Ok((runs, result))
+}
+
+/// Creates one run after the other.
+async fn create(scene: &Scene) -> Result<Infallible> {
+    for number in 0.. {
+        let run = run_manifest(&format!("run-{number}"), &json!({}));
+        scene.apply_documents(&[run]).await?;
+        tokio::time::sleep(PERIOD).await;
     }
-    Ok(())
+    bail!("there are no more numbers")
+}
+
+/// What a kubelet does with the pods that are there: those that wait start, those that run end well.
+async fn play(scene: &Scene) -> Result<Infallible> {
+    let (kubelet, pods) = (Kubelet(scene), scene.api::<Pod>());
+    loop {
+        for pod in pods.list(&ListParams::default()).await? {
+            let status = pod.status.as_ref();
+            match status.and_then(|status| status.phase.as_deref()) {
+                Some("Pending") | None => kubelet.starts(&pod).await?,
+                Some("Running") => kubelet.ends(&pod, &End::well(&attempt_result())?).await?,
+                _ => {}
+            }
+        }
+        tokio::time::sleep(PERIOD / 2).await;
+    }
 }

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::batch::v1::Job;
-use kube::{Api, api::ListParams};
+use kube::api::ListParams;
 use millwright_crds::{LABEL_OWNER, TrainingJob};
 use millwright_e2e::{
     audit::AuditLog,
@@ -88,16 +88,21 @@ impl Place {
             .apply_documents(&[run_manifest(name, &json!({}))])
             .await?;
         let owner = uid::<TrainingJob>(scene, name).await?;
-        let params = ListParams::default().labels(&format!("{LABEL_OWNER}={owner}"));
-        let jobs: Api<Job> = scene.api();
         let what = format!("the Job of {name} is made");
-        let made = async || Ok(jobs.list(&params).await?.items.pop().map(drop));
-        wait_for(&what, BACK, made, async || self.replica.log_tail()).await
+        let made = async || job_of(scene, &owner).await;
+        let made = wait_for(&what, BACK, made, async || self.replica.log_tail());
+        made.await.map(drop)
     }
 
     fn audit(&self) -> Result<AuditLog> {
         AuditLog::from_now(&self.cluster.audit_log())
     }
+}
+
+/// The Job of an owner.
+async fn job_of(scene: &Scene, owner: &str) -> Result<Option<Job>> {
+    let params = ListParams::default().labels(&format!("{LABEL_OWNER}={owner}"));
+    Ok(scene.api::<Job>().list(&params).await?.items.pop())
 }
 
 /// A control plane with an audit log, without the kinds.

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
 use millwright_crds::{TrainingJob, training_job::TrainingJobPhase};
 use millwright_e2e::{scene::Scene, wait::never};
 use serde_json::json;
 
-use super::{BACK, Place};
+use super::{BACK, Place, job_of};
 use crate::{
     kubelet::{End, Kubelet},
     operator::{attempt_result, phase, run_manifest, uid},
@@ -85,22 +86,16 @@ pub async fn api_server(place: &Place, time: Duration) -> Result<()> {
         "works {:.1} s after its return",
         back.elapsed().as_secs_f64()
     );
+    let job = job_of(&scene, &owner).await?.context("there is no Job")?;
     let complete = |job: &Job| {
         let conditions = job.status.as_ref()?.conditions.as_ref()?;
-        let complete = |c: &&k8s_openapi::api::batch::v1::JobCondition| {
-            c.type_ == "Complete" && c.status == "True"
-        };
-        conditions.iter().find(complete).map(drop)
+        let complete = conditions
+            .iter()
+            .any(|condition| condition.type_ == "Complete" && condition.status == "True");
+        complete.then_some(())
     };
-    let job = job_of(&scene, &owner).await?;
-    scene
-        .wait(
-            &job,
-            "the Job controller says that it is over",
-            GOES_ON,
-            complete,
-        )
-        .await?;
+    let what = "the Job controller says that it is over";
+    scene.wait(&job.name_any(), what, GOES_ON, complete).await?;
     let ended = Instant::now();
     phase(&scene, "before", TrainingJobPhase::Succeeded).await?;
     eprintln!(
@@ -111,12 +106,4 @@ pub async fn api_server(place: &Place, time: Duration) -> Result<()> {
     ensure!(ended.elapsed() < BACK, "the run took {:?}", ended.elapsed());
     replica.lives().await?;
     scene.close().await
-}
-
-async fn job_of(scene: &Scene, owner: &str) -> Result<String> {
-    use kube::{ResourceExt, api::ListParams};
-    let params = ListParams::default().labels(&format!("{}={owner}", millwright_crds::LABEL_OWNER));
-    let jobs = scene.api::<Job>().list(&params).await?;
-    let job = jobs.items.first().context("there is no Job")?;
-    Ok(job.name_any())
 }

@@ -161,7 +161,7 @@ impl Replica {
         let fields = stat.rsplit_once(')').context("no name in stat")?.1;
         // User and system time, the 14th and 15th field; the text begins with the third.
         let times = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = times.map(str::parse).sum::<Result<u64, _>>()?;
+        let ticks: u64 = times.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
         Ok(Duration::from_millis(ticks * 1_000 / TICKS))
     }
 
