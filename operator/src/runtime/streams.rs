@@ -105,7 +105,7 @@ pub(crate) async fn follow<K>(
                 if context.health.down(&scope, problem.clone()) {
                     tracing::warn!(stream = scope, "{problem}");
                 }
-                tokio::time::sleep(failures.wait(Instant::now())).await;
+                tokio::time::sleep(failures.wait(Instant::now(), expired(&error))).await;
             }
         }
     }
@@ -116,12 +116,17 @@ pub(crate) async fn follow<K>(
 struct Failures {
     count: u32,
     last: Option<Instant>,
+    expired: bool,
 }
 
 impl Failures {
     /// How long to wait after one that happens now: up to a quarter more than the backoff, so that the
-    /// watches don't come back as one.
-    fn wait(&mut self, now: Instant) -> Duration {
+    /// watches don't come back as one. A watch that has only `expired` is read anew at once.
+    fn wait(&mut self, now: Instant, expired: bool) -> Duration {
+        if expired && !std::mem::replace(&mut self.expired, expired) {
+            return Duration::ZERO;
+        }
+        self.expired = expired;
         let forgotten = |last: Instant| now.saturating_duration_since(last) > FORGOTTEN;
         if self.last.is_none_or(forgotten) {
             self.count = 0;
@@ -181,6 +186,17 @@ fn readable<K: Resource<DynamicType = ()>>(
     }
 }
 
+/// Whether the API server has forgotten what a watch wanted to go on from.
+fn expired(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status.code == 410,
+        _ => false,
+    }
+}
+
 /// Says what a person can do about a failed watch.
 fn explain(error: &watcher::Error) -> String {
     let status = match error {
@@ -211,11 +227,21 @@ mod tests {
     fn the_wait_grows_to_seconds_and_no_further() {
         let mut failures = Failures::default();
         let start = Instant::now();
-        let mut wait = |after| failures.wait(start + Duration::from_secs(after));
+        let mut wait = |after| failures.wait(start + Duration::from_secs(after), false);
         for (after, least) in [(0, 1), (1, 2), (3, 4), (7, 4), (12, 4), (60, 1)] {
             let least = Duration::from_secs(least);
             let waited = wait(after);
             assert!(waited >= least && waited <= least * 5 / 4, "{waited:?}");
         }
+    }
+
+    #[test]
+    fn what_has_expired_is_read_anew_at_once_but_not_in_a_loop() {
+        let mut failures = Failures::default();
+        let now = Instant::now();
+        assert_eq!(failures.wait(now, true), Duration::ZERO);
+        assert!(failures.wait(now, true) >= BACKOFF);
+        assert!(failures.wait(now, false) >= BACKOFF);
+        assert_eq!(failures.wait(now, true), Duration::ZERO);
     }
 }
