@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// An audit log, from a point in time on.
@@ -32,6 +33,12 @@ pub struct Request {
     pub name: String,
     /// HTTP status of the answer.
     pub code: u16,
+    /// The program, as it calls itself; the operator names its pod.
+    pub agent: String,
+    /// When the API server received the request.
+    pub received: Timestamp,
+    /// When it was answered.
+    pub answered: Timestamp,
 }
 
 impl Request {
@@ -46,6 +53,11 @@ impl Request {
     /// Whether it fetches something; a watch is no fetch.
     pub fn is_read(&self) -> bool {
         matches!(self.verb.as_str(), "get" | "list")
+    }
+
+    /// Whether it was done as asked.
+    pub fn succeeded(&self) -> bool {
+        (200..300).contains(&self.code)
     }
 
     /// Whether it is for the record of people only, or for the election.
@@ -74,6 +86,10 @@ struct Line {
     stage: String,
     verb: String,
     user: User,
+    #[serde(default)]
+    user_agent: String,
+    request_received_timestamp: Timestamp,
+    stage_timestamp: Timestamp,
     #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
@@ -119,6 +135,16 @@ impl AuditLog {
     /// # Errors
     /// When the log can't be read.
     pub fn of_user(&self, user: &str) -> Result<Vec<Request>> {
+        let mut requests = self.all()?;
+        requests.retain(|request| request.user == user);
+        Ok(requests)
+    }
+
+    /// What anybody asked for since, in order of the answers.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn all(&self) -> Result<Vec<Request>> {
         let mut file = File::open(&self.path)
             .with_context(|| format!("{} can't be read", self.path.display()))?;
         file.seek(SeekFrom::Start(self.from))?;
@@ -128,7 +154,7 @@ impl AuditLog {
             let Ok(line) = serde_json::from_str::<Line>(&text?) else {
                 continue;
             };
-            if line.stage == "ResponseComplete" && line.user.username == user {
+            if line.stage == "ResponseComplete" {
                 requests.push(line.into());
             }
         }
@@ -156,6 +182,9 @@ impl From<Line> for Request {
             namespace,
             name,
             code: line.response_status.code,
+            agent: line.user_agent,
+            received: line.request_received_timestamp,
+            answered: line.stage_timestamp,
         }
     }
 }
@@ -182,10 +211,15 @@ mod tests {
     fn reads_what_the_api_server_writes() {
         let line = r#"{"kind":"Event","level":"Metadata","stage":"ResponseComplete","verb":"update",
             "user":{"username":"system:serviceaccount:a:b","groups":["x"]},
+            "userAgent":"millwright-operator/1 (pod)",
+            "requestReceivedTimestamp":"2026-01-01T00:00:00.000001Z",
+            "stageTimestamp":"2026-01-01T00:00:00.000002Z",
             "objectRef":{"resource":"trainingjobs","namespace":"n","name":"t","subresource":"status"},
             "responseStatus":{"metadata":{},"code":200}}"#;
         let request: Request = serde_json::from_str::<Line>(line).unwrap().into();
         assert_eq!(request.to_string(), "update trainingjobs/status n/t: 200");
         assert!(request.is_write() && !request.is_read() && !request.is_aside());
+        assert!(request.succeeded() && request.received < request.answered);
+        assert_eq!(request.agent, "millwright-operator/1 (pod)");
     }
 }

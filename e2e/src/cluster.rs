@@ -104,9 +104,30 @@ impl Cluster {
     /// # Errors
     /// When there is no such component.
     pub async fn stop_component(&self, component: &str) -> Result<()> {
+        self.component("stop-component", component, &[]).await
+    }
+
+    /// Lets a component run again, and returns when its process is there.
+    ///
+    /// # Errors
+    /// When there is no such component, or it can't be started.
+    pub async fn start_component(&self, component: &str) -> Result<()> {
+        self.component("start-component", component, &[]).await
+    }
+
+    /// Sends a signal to a component. What dies of it is started again at once.
+    ///
+    /// # Errors
+    /// When there is no such component, or it doesn't run.
+    pub async fn signal_component(&self, component: &str, signal: &str) -> Result<()> {
+        self.component("signal", component, &[signal]).await
+    }
+
+    async fn component(&self, verb: &str, component: &str, arguments: &[&str]) -> Result<()> {
         let command = Command::new(tool("devcluster"))
-            .args(["stop-component", "--name", &self.name])
-            .args(["--component", component]);
+            .args([verb, "--name", &self.name])
+            .args(["--component", component])
+            .args(arguments);
         command.output().await.map(drop)
     }
 }

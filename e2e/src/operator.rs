@@ -292,7 +292,10 @@ fn kill(process: &Mutex<Option<process::Child>>) {
 
 /// A free address of this machine, below the ports that the system gives to clients: a replica that
 /// was killed finds it free when it starts again.
-fn free_address() -> Result<String> {
+///
+/// # Errors
+/// When none is free.
+pub fn free_address() -> Result<String> {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     for _ in 0..PORTS {
         // Other runs of the tests begin elsewhere.

@@ -58,12 +58,17 @@ pub(crate) struct Config {
     /// Address of health and metrics.
     #[arg(long, env = "MILLWRIGHT_LISTEN", default_value = "0.0.0.0:8080")]
     pub(crate) listen: String,
-    /// Name of this pod: its identity in the election.
-    #[arg(long, env = "POD_NAME", default_value = "millwright-operator")]
+    /// Name of this pod: its identity in the election. No two processes may have the same.
+    #[arg(long, env = "POD_NAME", default_value_t = unique_name())]
     pub(crate) pod_name: String,
     /// Namespace of this pod: where the Lease is.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub(crate) pod_namespace: String,
+}
+
+fn unique_name() -> String {
+    let now = jiff::Timestamp::now().as_microsecond();
+    format!("millwright-operator-{}-{now}", std::process::id())
 }
 
 impl Config {

@@ -1,7 +1,8 @@
 //! All controllers: their queues, and running them.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
+use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         metrics::Metrics,
         queue::{Queue, Requests},
     },
+    stores::Stores,
     training_job::TrainingJobs,
 };
 
@@ -68,16 +70,11 @@ impl Controllers {
         (queues, controllers)
     }
 
-    /// Works from when this replica leads and every watch has its objects.
-    pub(crate) async fn run(self, context: Arc<Context>) {
-        let mut leadership = context.leadership.clone();
-        leadership.acquired().await;
-        context.metrics.leads(true);
-        tracing::info!("leads");
-        // A plan made from half a list would create what exists already.
-        context.health.all_listed().await;
+    /// Works whenever this replica leads and every watch has its objects.
+    pub(crate) async fn run(self, context: Arc<Context>, queues: Queues) {
         let (c, stores) = (&context, &context.stores);
         tokio::join!(
+            lead(c, &queues),
             run::<Datasets>(c.clone(), stores.datasets.clone(), self.datasets),
             run::<TrainingJobs>(c.clone(), stores.training_jobs.clone(), self.training_jobs),
             run::<Models>(c.clone(), stores.models.clone(), self.models),
@@ -97,5 +94,50 @@ impl Controllers {
                 self.retrain_policies
             ),
         );
+    }
+}
+
+/// Lets the controllers work while this replica leads.
+async fn lead(context: &Context, queues: &Queues) {
+    let leadership = &context.leadership;
+    loop {
+        leadership.acquired().await;
+        context.metrics.leads(true);
+        tracing::info!("leads");
+        tokio::select! {
+            () = leadership.lost() => {}
+            () = work(context, queues) => {}
+        }
+        context.works.store(false, Ordering::SeqCst);
+        context.metrics.leads(false);
+        tracing::warn!("does not lead any more, stands by");
+    }
+}
+
+async fn work(context: &Context, queues: &Queues) {
+    // A plan made from half a list would create what exists already.
+    context.health.settled().await;
+    context.works.store(true, Ordering::SeqCst);
+    queues.ask_for_all(&context.stores);
+    std::future::pending().await
+}
+
+impl Queues {
+    /// Asks for a look at every object: what was asked while another led was dropped.
+    fn ask_for_all(&self, stores: &Stores) {
+        ask_for(&self.datasets, &stores.datasets);
+        ask_for(&self.training_jobs, &stores.training_jobs);
+        ask_for(&self.model_versions, &stores.model_versions);
+        ask_for(&self.model_deployments, &stores.model_deployments);
+        ask_for(&self.retrain_policies, &stores.retrain_policies);
+    }
+}
+
+fn ask_for<K>(queue: &Queue<K>, store: &Store<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    for object in store.state() {
+        queue.ask(&object.namespace().unwrap_or_default(), &object.name_any());
     }
 }

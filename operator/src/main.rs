@@ -16,42 +16,44 @@ mod training_job;
 mod triggers;
 mod watches;
 
-use anyhow::Context as _;
 use clap::Parser;
-use kube::Client;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use config::Config;
 use controllers::Controllers;
-use runtime::{context::Context, leader, metrics::Metrics, server};
+use runtime::{
+    client, context::Context, election::Election, health::Health, leader::Leadership,
+    metrics::Metrics, server,
+};
 use stores::Stores;
 use watches::Writers;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter())
         .with_writer(std::io::stderr)
         .init();
-    let client = Client::try_default().await.context(
-        "no way to the API server: run in a pod with a service account, or set KUBECONFIG",
-    )?;
+    let api_server = client::config(&config.pod_name).await?;
     let metrics = Metrics::new()?;
-    let leadership = leader::elect(
-        client.clone(),
-        &config.pod_namespace,
-        config.pod_name.clone(),
-    );
+    let health = Health::default();
+    let leadership = Leadership::new(config.pod_name.clone());
     let writers = Writers::default();
     let context = Context::new(
-        client,
+        client::connect(&api_server, Some(leadership.clone()))?,
         config.settings()?,
         Stores::new(&writers),
-        leadership,
+        health.clone(),
+        leadership.clone(),
         metrics.clone(),
-        &config.pod_name,
+    );
+    // The election's connections are its own: a renewal never waits behind other requests.
+    let election = Election::join(
+        client::connect(&api_server, None)?,
+        &config.pod_namespace,
+        leadership,
+        health,
     );
     let (queues, controllers) = Controllers::new(&metrics);
     watches::start(&context, &queues, writers, &config.namespaces());
@@ -59,15 +61,28 @@ async fn main() -> anyhow::Result<()> {
         let (context, listen) = (context.clone(), config.listen.clone());
         async move { server::serve(context, &listen).await }
     });
-    let mut lost = context.leadership.clone();
-    tokio::select! {
-        () = controllers.run(context) => Ok(()),
+    // Apart, so that it goes on to the end of the writes that are under way.
+    let work = tokio::spawn(controllers.run(context, queues));
+    let result = tokio::select! {
+        result = work => result.map_err(Into::into),
         result = server => result?,
-        () = async { lost.acquired().await; lost.lost().await } => {
-            anyhow::bail!("another replica leads now: this one stops and starts anew")
-        }
         () = terminated() => Ok(()),
+    };
+    election.resign().await;
+    result
+}
+
+/// What is logged: `RUST_LOG`, by default what matters to people.
+fn log_filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    if filter.max_level_hint() > Some(LevelFilter::INFO) {
+        return filter;
     }
+    // The libraries repeat with every try what the operator says once.
+    ["kube_client=off", "kube_runtime=off"]
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive)
 }
 
 async fn terminated() {

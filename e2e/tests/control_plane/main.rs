@@ -1,6 +1,8 @@
 //! Tests against an API server without a node: what the kinds refuse, what writing twice changes,
-//! what the operator does when the tests play the kubelet, and what a crash of it leaves.
+//! what the operator does when the tests play the kubelet, what a crash of it leaves, and what happens
+//! to it when others fail.
 
+mod availability;
 mod builders;
 mod crash;
 mod kubelet;
@@ -13,12 +15,12 @@ use anyhow::Result;
 use millwright_e2e::suite;
 
 fn main() -> Result<()> {
-    let mut tests = vec![];
-    // The longest first.
+    // The longest first: they mostly wait.
+    let mut tests = availability::tests();
     tests.extend(crash::tests());
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
     tests.extend(objects::tests());
-    suite::run(4, world::World::default(), tests)
+    suite::run(6, world::World::default(), tests)
 }

@@ -152,7 +152,11 @@ pub fn crds() -> Result<Vec<Value>> {
     Ok(documents)
 }
 
-async fn install_kinds(cluster: &Cluster) -> Result<()> {
+/// Installs the kinds, and returns when the API server serves them.
+///
+/// # Errors
+/// When it doesn't.
+pub async fn install_kinds(cluster: &Cluster) -> Result<()> {
     let documents = crds()?;
     apply::apply(cluster.client(), "", &documents).await?;
     let api = Api::<CustomResourceDefinition>::all(cluster.client().clone());

@@ -1,12 +1,15 @@
 //! What the API server says when it refuses, in its own words.
 
-use std::error::Error as _;
-
 /// The message, without the whole answer behind it.
 pub(crate) fn said(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }
+    // The library's word for it says nothing to people.
+    let error: &(dyn std::error::Error + 'static) = match error {
+        kube::Error::Service(cause) => cause.as_ref(),
+        other => other,
+    };
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -10,6 +10,7 @@ use kube::{
     core::request::Request as KubeRequest,
 };
 use millwright_plan::{Object, Operation, Target};
+use serde_json::Value;
 
 use super::{
     answer::{namespace_ends, said},
@@ -93,6 +94,9 @@ pub(crate) async fn apply(
             ),
         };
         context.metrics.write(controller, verb, result.is_ok());
+        if result.is_err() && !context.leadership.may_write() {
+            return Err(ApplyError::NotLeading);
+        }
         result?;
         tracing::info!(controller, "{}", operation.describe());
     }
@@ -185,19 +189,30 @@ async fn patch(
     let what = format!("apply {} {}", object.resource.kind, object.name);
     let api = api(context, object);
     let key = (object.namespace.clone(), object.name.clone());
-    let known = context.stores.owner_uid(&object.resource.kind, &key);
-    if known.as_deref() != object.owner() {
+    let kind = &object.resource.kind;
+    let mut known = context.stores.resource_version(kind, &key);
+    if context.stores.owner_uid(kind, &key).as_deref() != object.owner() {
         // An apply takes over whatever has the name: look first whose it is.
         let found = api.get_opt(&object.name).await;
         if let Some(found) = found.map_err(|error| ApplyError::from_kube(&what, &error))? {
             ownership::check(object, &found, &what)?;
+            known = Some(index::parse(found.resource_version().as_deref()));
         }
     }
+    let mut body = object.body.clone();
+    if let Some(known) = known {
+        // What was planned for an older one would undo what was done since.
+        set_resource_version(&mut body, known.to_string());
+    }
     let params = PatchParams::apply(controller).force().validation_strict();
-    let result = api
-        .patch(&object.name, &params, &Patch::Apply(&object.body))
-        .await;
-    let applied = result.map_err(|error| ApplyError::from_kube(&what, &error))?;
+    let result = api.patch(&object.name, &params, &Patch::Apply(&body)).await;
+    let applied = result.map_err(|error| {
+        let error = ApplyError::from_kube(&what, &error);
+        if let (ApplyError::Stale(_), Some(known)) = (&error, known) {
+            context.fresh.behind(owner, kind, key, known);
+        }
+        error
+    })?;
     wrote(context, owner, object, &applied);
     Ok(())
 }
@@ -234,12 +249,7 @@ async fn replace_status(
         object.resource.kind, object.name
     );
     let mut body = object.body.clone();
-    if let Some(meta) = body
-        .pointer_mut("/metadata")
-        .and_then(|meta| meta.as_object_mut())
-    {
-        meta.insert("resourceVersion".into(), resource_version.into());
-    }
+    set_resource_version(&mut body, resource_version.into());
     let params = PostParams {
         field_manager: Some(controller.into()),
         ..PostParams::default()
@@ -247,9 +257,29 @@ async fn replace_status(
     let written = api(context, object)
         .replace_subresource("status", &object.name, &params, &body)
         .await
-        .map_err(|error| ApplyError::from_kube(&what, &error))?;
+        .map_err(|error| {
+            let error = ApplyError::from_kube(&what, &error);
+            if matches!(error, ApplyError::Stale(_)) {
+                let key = (object.namespace.clone(), object.name.clone());
+                let known = index::parse(Some(resource_version));
+                context
+                    .fresh
+                    .behind(owner, &object.resource.kind, key, known);
+            }
+            error
+        })?;
     wrote(context, owner, object, &written);
     Ok(())
+}
+
+/// Makes a write fail when the object is not as it was any more.
+fn set_resource_version(body: &mut Value, resource_version: String) {
+    if let Some(meta) = body
+        .pointer_mut("/metadata")
+        .and_then(|meta| meta.as_object_mut())
+    {
+        meta.insert("resourceVersion".into(), resource_version.into());
+    }
 }
 
 fn wrote(context: &Context, owner: &str, object: &Object, written: &DynamicObject) {

@@ -1,6 +1,6 @@
 //! What every controller shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use kube::{
     Client,
@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
     pub(crate) pace: Pace,
+    /// Whether objects are looked at: this replica leads, and knows what there is.
+    pub(crate) works: AtomicBool,
 }
 
 impl Context {
@@ -30,13 +32,13 @@ impl Context {
         client: Client,
         settings: Settings,
         stores: Stores,
+        health: Health,
         leadership: Leadership,
         metrics: Metrics,
-        identity: &str,
     ) -> Arc<Self> {
         let reporter = Reporter {
             controller: "millwright-operator".into(),
-            instance: Some(identity.into()),
+            instance: Some(leadership.identity().into()),
         };
         Arc::new(Self {
             recorder: Recorder::new(client.clone(), reporter),
@@ -44,10 +46,11 @@ impl Context {
             settings,
             stores,
             fresh: Fresh::default(),
-            health: Health::default(),
+            health,
             leadership,
             metrics,
             pace: Pace::default(),
+            works: AtomicBool::new(false),
         })
     }
 }

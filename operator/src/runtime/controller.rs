@@ -1,6 +1,11 @@
 //! The one shape of every controller: observe, plan, apply, commit the status, tell people.
 
-use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -38,6 +43,8 @@ const RESYNC: Duration = Duration::from_secs(300);
 /// First wait after a failure; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// How soon an object is looked at again whose write was held back: the lease may be renewed after all.
+const NOT_LEADING: Duration = Duration::from_secs(1);
 
 /// A kind's controller.
 pub(crate) trait Controller: Send + Sync + 'static {
@@ -125,6 +132,10 @@ pub(crate) async fn run<C: Controller>(
         move |object: Arc<C::Object>, context: Arc<Context>| {
             let failures = counted.clone();
             Box::pin(async move {
+                if !context.works.load(Ordering::SeqCst) {
+                    // Who stands by drops what is asked, and looks at everything when it leads.
+                    return Ok(Action::await_change());
+                }
                 let uid = object.uid().unwrap_or_default();
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
                 let result = pass::<C>(&context, object).await;
@@ -203,7 +214,7 @@ async fn pass<C: Controller>(
     let (status, failed) = match done {
         Ok(()) => (plan.status, None),
         Err(ApplyError::Stale(what)) => return Err(PassError::Behind(what)),
-        Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
+        Err(ApplyError::NotLeading) => return Ok(Action::requeue(NOT_LEADING)),
         Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
         Err(error) => (
             after_failure::<C>(&seen, &object, before, &error, now),
@@ -215,7 +226,7 @@ async fn pass<C: Controller>(
         match status::commit(context, C::NAME, &*object, status).await {
             Ok(()) => {}
             Err(ApplyError::Stale(what)) => return Err(PassError::Behind(what)),
-            Err(ApplyError::NotLeading) => return Ok(Action::requeue(BACKOFF_MAX)),
+            Err(ApplyError::NotLeading) => return Ok(Action::requeue(NOT_LEADING)),
             Err(ApplyError::Ends(_)) => return Ok(Action::await_change()),
             Err(error) => return Err(PassError::Failed(error.into())),
         }

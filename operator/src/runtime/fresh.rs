@@ -40,6 +40,12 @@ impl Fresh {
         self.0.lock().entry(owner.into()).or_default().push(written);
     }
 
+    /// Remembers that a write was refused because its object is not as it was at this resourceVersion
+    /// any more: until the store has a newer one, trying again would be refused again.
+    pub(crate) fn behind(&self, owner: &str, kind: &str, key: Key, resource_version: u64) {
+        self.wrote(owner, kind, key, resource_version.saturating_add(1));
+    }
+
     /// Whether the stores have all that was written for this owner. `has` says what a store has.
     pub(crate) fn is_current(&self, owner: &str, has: impl Fn(&str, &Key) -> Option<u64>) -> bool {
         let mut all = self.0.lock();

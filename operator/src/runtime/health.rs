@@ -9,87 +9,142 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// A watch that has been down for so long won't come back by itself: a restart might help. Longer
-/// than an API server's upgrade takes.
-const DEAD_AFTER: Duration = Duration::from_secs(30 * 60);
+/// What has shown no sign of life for so long hangs, and only a restart can help: a watch is opened anew
+/// every five minutes, and one that fails is tried every few seconds.
+const HANGS_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Longest wait of a new leader for watches that are still down. One that is broken must not keep the
+/// rest from work.
+const SETTLES: Duration = Duration::from_secs(15);
 
-/// State of all watches.
+/// State of all that speaks to the API server by itself: the watches and the election.
 #[derive(Clone, Default)]
 pub(crate) struct Health {
-    streams: Arc<Mutex<BTreeMap<String, Stream>>>,
+    parts: Arc<Mutex<BTreeMap<String, Part>>>,
     news: Arc<Notify>,
 }
 
-struct Stream {
+struct Part {
+    /// Whether it has been up once, with all objects.
     listed: bool,
     problem: Option<String>,
-    up: Option<Instant>,
-    started: Instant,
+    down_since: Option<Instant>,
+    active: Instant,
 }
 
 impl Health {
-    /// A watch is starting.
-    pub(crate) fn expect(&self, stream: &str) {
-        let state = Stream {
+    /// A watch, or the election, is starting.
+    pub(crate) fn expect(&self, part: &str) {
+        let state = Part {
             listed: false,
             problem: None,
-            up: None,
-            started: Instant::now(),
+            down_since: None,
+            active: Instant::now(),
         };
-        self.streams.lock().insert(stream.into(), state);
+        self.parts.lock().insert(part.into(), state);
     }
 
-    /// A watch has answered; `listed` when it has all objects.
-    pub(crate) fn up(&self, stream: &str, listed: bool) {
-        if let Some(state) = self.streams.lock().get_mut(stream) {
+    /// It was answered; `listed` when it has all objects. Says how long it was down.
+    pub(crate) fn up(&self, part: &str, listed: bool) -> Option<Duration> {
+        let down_since = {
+            let mut parts = self.parts.lock();
+            let state = parts.get_mut(part)?;
             state.listed |= listed;
             state.problem = None;
-            state.up = Some(Instant::now());
-        }
+            state.active = Instant::now();
+            state.down_since.take()
+        };
         self.news.notify_waiters();
+        down_since.map(|since| since.elapsed())
     }
 
-    /// A watch has failed.
-    pub(crate) fn down(&self, stream: &str, problem: String) {
-        if let Some(state) = self.streams.lock().get_mut(stream) {
-            state.problem = Some(problem);
-        }
+    /// It has failed. Says whether that is news, and not the same problem again.
+    pub(crate) fn down(&self, part: &str, problem: String) -> bool {
+        let mut parts = self.parts.lock();
+        let Some(state) = parts.get_mut(part) else {
+            return false;
+        };
+        state.active = Instant::now();
+        state.down_since.get_or_insert(state.active);
+        state.problem.replace(problem) != state.problem
     }
 
     /// What keeps the operator from being ready; empty when nothing does.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let streams = self.streams.lock();
-        streams
+        let parts = self.parts.lock();
+        parts
             .iter()
             .filter_map(|(name, state)| match (&state.problem, state.listed) {
                 (Some(problem), _) => Some(format!("{name}: {problem}")),
-                (None, false) => Some(format!("{name}: waits for the first list")),
+                (None, false) => Some(format!("{name}: waits for the first answer")),
                 (None, true) => None,
             })
             .collect()
     }
 
-    /// Waits until every watch has its objects.
-    pub(crate) async fn all_listed(&self) {
+    /// Waits until every watch has had its objects, then, but not for ever, until none is down.
+    pub(crate) async fn settled(&self) {
+        self.until(|part| part.listed).await;
+        let up = self.until(|part| part.problem.is_none());
+        // Those that are down are named by `/readyz`.
+        let _ = tokio::time::timeout(SETTLES, up).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Part) -> bool) {
         loop {
-            let news = self.news.notified();
-            if self.streams.lock().values().all(|state| state.listed) {
+            let mut news = std::pin::pin!(self.news.notified());
+            news.as_mut().enable();
+            if self.parts.lock().values().all(&holds) {
                 return;
             }
             news.await;
         }
     }
 
-    /// Watches that are down for too long.
-    pub(crate) fn dead(&self) -> Vec<String> {
-        let streams = self.streams.lock();
-        let dead = |state: &&Stream| {
-            state.problem.is_some() && state.up.unwrap_or(state.started).elapsed() > DEAD_AFTER
-        };
-        streams
+    /// What hangs.
+    pub(crate) fn hanging(&self) -> Vec<String> {
+        let parts = self.parts.lock();
+        parts
             .iter()
-            .filter(|(_, state)| dead(state))
+            .filter(|(_, state)| state.active.elapsed() > HANGS_AFTER)
             .map(|(name, _)| name.clone())
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_problem_is_news_once() {
+        let health = Health::default();
+        health.expect("jobs");
+        assert_eq!(health.problems(), ["jobs: waits for the first answer"]);
+        assert_eq!(health.up("jobs", true), None);
+        assert!(health.problems().is_empty());
+        assert!(health.down("jobs", "no answer".into()));
+        assert!(!health.down("jobs", "no answer".into()));
+        assert!(health.down("jobs", "refused".into()));
+        assert_eq!(health.problems(), ["jobs: refused"]);
+        assert!(health.up("jobs", false).is_some());
+        assert!(health.problems().is_empty());
+        assert!(health.hanging().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_new_leader_waits_for_every_first_list() {
+        let health = Health::default();
+        health.expect("jobs");
+        health.expect("pods");
+        health.up("jobs", true);
+        let settled = tokio::spawn({
+            let health = health.clone();
+            async move { health.settled().await }
+        });
+        health.up("pods", false);
+        tokio::task::yield_now().await;
+        assert!(!settled.is_finished());
+        health.up("pods", true);
+        settled.await.unwrap();
     }
 }

@@ -1,169 +1,255 @@
-//! Leader election through a Lease: losing it stops all writes before another can start.
+//! Whether this replica leads, and until when a write of it may take effect.
+//!
+//! Two replicas must never write at once, though neither knows the other's clock and either may be
+//! paused at any point. All times count from before the request that renewed the Lease was sent, and
+//! another replica counts from after it has seen that renewal, so only the rates of the clocks matter:
+//!
+//! | time | what |
+//! |---|---|
+//! | [`PERIOD`] | the Lease is renewed |
+//! | [`DEADLINE`] | without a renewal no write starts any more |
+//! | [`WRITES_END`] | the API server gives up on writes that started before (its `timeout` parameter) |
+//! | [`DURATION`] | another replica may lead |
+//!
+//! A killed leader has renewed at most one request before; the other sees that within [`PERIOD`] and
+//! leads [`DURATION`] later: in 12.5 s.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
 };
 
-use jiff::Timestamp;
-use k8s_openapi::{
-    api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-};
-use kube::{Api, Client, api::PostParams};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// How long a lease lasts without renewal. The defaults of client-go: 15 s, 10 s and 2 s.
-const DURATION: Duration = Duration::from_secs(15);
-/// A leader that could not renew for so long stops writing, before its lease ends.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// Time between two tries.
-const PERIOD: Duration = Duration::from_secs(2);
-/// Name of the Lease.
-const NAME: &str = "millwright-operator";
+/// How long a lease lasts without renewal.
+pub(crate) const DURATION: Duration = Duration::from_secs(10);
+/// A leader that could not renew for so long starts no write.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(6);
+/// Writes are done or given up by then. What is left to [`DURATION`] is for clocks that go faster.
+const WRITES_END: Duration = Duration::from_secs(8);
+/// Time between two looks at the Lease; a tenth more at most, so that replicas don't keep step.
+pub(crate) const PERIOD: Duration = Duration::from_secs(2);
+
+/// More writes at once than there ever are.
+const WRITES: u32 = 4_096;
 
 /// Whether this replica leads.
 #[derive(Clone)]
-pub(crate) struct Leadership {
-    renewed: Arc<Mutex<Option<Instant>>>,
-    changed: watch::Receiver<bool>,
+pub(crate) struct Leadership(Arc<State>);
+
+struct State {
+    identity: String,
+    renewed: Mutex<Option<Renewal>>,
+    holder: Mutex<String>,
+    leads: watch::Sender<bool>,
+    resigns: AtomicBool,
+    writes: Semaphore,
+}
+
+/// When the Lease was renewed. The monotonic clock stands still while a machine sleeps, and the wall
+/// clock may be set back: the one that has gone further counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Renewal {
+    at: Instant,
+    wall: SystemTime,
+}
+
+impl Renewal {
+    /// Now; to be taken before the request is sent.
+    pub(crate) fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// How long ago it was.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let wall = self.wall.elapsed().unwrap_or_default();
+        self.at.elapsed().max(wall)
+    }
 }
 
 impl Leadership {
-    /// Whether a write may start now. Checked before each: the process may have been paused.
-    pub(crate) fn may_write(&self) -> bool {
-        self.renewed
-            .lock()
-            .is_some_and(|renewed| renewed.elapsed() < DEADLINE)
-    }
-
-    /// Returns when this replica leads.
-    pub(crate) async fn acquired(&mut self) {
-        while !*self.changed.borrow_and_update() {
-            if self.changed.changed().await.is_err() {
-                // The election is over: it ends only with the process.
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// Returns when this replica, having led, leads no more.
-    pub(crate) async fn lost(&mut self) {
-        while *self.changed.borrow_and_update() {
-            if self.changed.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Takes part in the election until the process ends.
-pub(crate) fn elect(client: Client, namespace: &str, identity: String) -> Leadership {
-    let (sender, changed) = watch::channel(false);
-    let renewed = Arc::new(Mutex::new(None));
-    let leadership = Leadership {
-        renewed: renewed.clone(),
-        changed,
-    };
-    let api = Api::<Lease>::namespaced(client, namespace);
-    tokio::spawn(async move {
-        let mut candidate = Candidate {
-            api,
+    /// Of a replica that doesn't lead yet.
+    pub(crate) fn new(identity: String) -> Self {
+        Self(Arc::new(State {
             identity,
-            seen: None,
-        };
-        loop {
-            // The lease counts from before the request: an answer may take long.
-            let asked = Instant::now();
-            match tokio::time::timeout(DEADLINE / 2, candidate.try_acquire()).await {
-                Ok(Ok(true)) => {
-                    *renewed.lock() = Some(asked);
-                    sender.send_replace(true);
-                }
-                Ok(Ok(false)) => {
-                    *renewed.lock() = None;
-                    sender.send_replace(false);
-                }
-                Ok(Err(error)) => tracing::warn!("the Lease {NAME} can't be renewed: {error}"),
-                Err(_) => tracing::warn!("the Lease {NAME} can't be renewed: no answer"),
-            }
-            let overdue = renewed
-                .lock()
-                .is_some_and(|renewed| renewed.elapsed() >= DEADLINE);
-            if overdue {
-                *renewed.lock() = None;
-                sender.send_replace(false);
-            }
-            tokio::time::sleep(PERIOD).await;
-        }
-    });
-    leadership
-}
-
-struct Candidate {
-    api: Api<Lease>,
-    identity: String,
-    /// The holder's last renewal and when we saw it: clocks of two machines are never compared.
-    seen: Option<(Option<MicroTime>, Instant)>,
-}
-
-impl Candidate {
-    /// Tries to get or renew the lease; says whether it is ours.
-    async fn try_acquire(&mut self) -> kube::Result<bool> {
-        let Some(mut lease) = self.api.get_opt(NAME).await? else {
-            let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(NAME.into()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(self.spec(None)),
-            };
-            return won(self.api.create(&PostParams::default(), &lease).await);
-        };
-        let spec = lease.spec.clone().unwrap_or_default();
-        let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        if holder != self.identity && !holder.is_empty() {
-            match &self.seen {
-                Some((renewal, since)) if *renewal == spec.renew_time => {
-                    if since.elapsed() < DURATION {
-                        return Ok(false);
-                    }
-                }
-                _ => {
-                    self.seen = Some((spec.renew_time.clone(), Instant::now()));
-                    return Ok(false);
-                }
-            }
-        }
-        lease.spec = Some(self.spec(Some(&spec)));
-        // The resourceVersion of what was read is the precondition.
-        won(self.api.replace(NAME, &PostParams::default(), &lease).await)
+            renewed: Mutex::new(None),
+            holder: Mutex::new(String::new()),
+            leads: watch::Sender::new(false),
+            resigns: AtomicBool::new(false),
+            writes: Semaphore::new(WRITES as usize),
+        }))
     }
 
-    fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime(Timestamp::now());
-        let same = before.is_some_and(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
-        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
-        LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-            acquire_time: before
-                .filter(|_| same)
-                .and_then(|spec| spec.acquire_time.clone())
-                .or_else(|| Some(now.clone())),
-            renew_time: Some(now),
-            lease_transitions: Some(if same { transitions } else { transitions + 1 }),
-            ..LeaseSpec::default()
+    /// The name under which this replica takes part in the election.
+    pub(crate) fn identity(&self) -> &str {
+        &self.0.identity
+    }
+
+    /// Whether a write may start now.
+    pub(crate) fn may_write(&self) -> bool {
+        self.time_to_write().is_some()
+    }
+
+    /// How long a write that starts now may take; nothing when none may start.
+    pub(crate) fn time_to_write(&self) -> Option<Duration> {
+        if self.0.resigns.load(Ordering::SeqCst) {
+            return None;
+        }
+        let elapsed = (*self.0.renewed.lock())?.elapsed();
+        (elapsed < DEADLINE).then(|| WRITES_END - elapsed)
+    }
+
+    /// To be held by a write until it is answered.
+    pub(crate) async fn writing(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.writes.acquire().await.ok()
+    }
+
+    /// Waits until this replica leads.
+    pub(crate) async fn acquired(&self) {
+        self.turns(true).await;
+    }
+
+    /// Waits until this replica doesn't lead.
+    pub(crate) async fn lost(&self) {
+        self.turns(false).await;
+    }
+
+    async fn turns(&self, leads: bool) {
+        // The sender is part of this, so it is there.
+        let _ = self.0.leads.subscribe().wait_for(|now| *now == leads).await;
+    }
+
+    /// The Lease was renewed, which counts unless the answer took too long.
+    pub(crate) fn renewed(&self, renewal: Renewal) {
+        self.holds(&self.0.identity);
+        *self.0.renewed.lock() = Some(renewal);
+        self.expire();
+        if self.may_write() {
+            self.turn(true);
+        }
+    }
+
+    /// The Lease is another's, or was lost.
+    pub(crate) fn gone(&self) {
+        *self.0.renewed.lock() = None;
+        self.turn(false);
+    }
+
+    /// Ends leading when the last renewal is too long ago.
+    pub(crate) fn expire(&self) {
+        let overdue = self
+            .0
+            .renewed
+            .lock()
+            .is_some_and(|renewed| renewed.elapsed() >= DEADLINE);
+        if overdue {
+            self.gone();
+        }
+    }
+
+    fn turn(&self, leads: bool) {
+        self.0
+            .leads
+            .send_if_modified(|now| std::mem::replace(now, leads) != leads);
+    }
+
+    /// Who has the Lease, as last seen.
+    pub(crate) fn holds(&self, holder: &str) {
+        holder.clone_into(&mut self.0.holder.lock());
+    }
+
+    /// Who leads, for people.
+    pub(crate) fn describe(&self) -> String {
+        if *self.0.leads.borrow() {
+            return "this replica leads".into();
+        }
+        let holder = self.0.holder.lock();
+        match holder.as_str() {
+            "" => "nobody leads yet".into(),
+            // Its own name: it could not renew.
+            holder if holder == self.0.identity => "this replica stands by".into(),
+            holder => format!("{holder} leads, this replica stands by"),
+        }
+    }
+
+    /// Starts no more writes, and waits for those that have started.
+    pub(crate) async fn finish_writes(&self) {
+        self.0.resigns.store(true, Ordering::SeqCst);
+        let all = self.0.writes.acquire_many(WRITES);
+        // Past that they are over in any case.
+        if let Ok(Ok(permits)) = tokio::time::timeout(WRITES_END, all).await {
+            permits.forget();
         }
     }
 }
 
-/// A conflict means that somebody else was quicker.
-fn won(result: kube::Result<Lease>) -> kube::Result<bool> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(error),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ago(time: Duration) -> Renewal {
+        Renewal {
+            at: Instant::now().checked_sub(time).unwrap(),
+            wall: SystemTime::now() - time,
+        }
+    }
+
+    fn leader(renewal: Renewal) -> Leadership {
+        let leadership = Leadership::new("a".into());
+        leadership.renewed(renewal);
+        leadership
+    }
+
+    #[test]
+    fn a_write_ends_before_another_may_lead() {
+        assert!(PERIOD < DEADLINE && DEADLINE < WRITES_END && WRITES_END < DURATION);
+        let fresh = leader(Renewal::now()).time_to_write().unwrap();
+        assert!(fresh <= WRITES_END && fresh > DEADLINE);
+        let late = leader(ago(DEADLINE - Duration::from_secs(1)));
+        assert!(late.time_to_write().unwrap() <= WRITES_END - DEADLINE + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_renewal_that_was_answered_too_late_counts_for_nothing() {
+        let leadership = leader(ago(DEADLINE));
+        assert!(!leadership.may_write());
+        assert_eq!(leadership.describe(), "this replica stands by");
+    }
+
+    #[test]
+    fn the_clock_that_went_further_counts() {
+        let slept = Renewal {
+            at: Instant::now(),
+            wall: SystemTime::now() - DEADLINE,
+        };
+        assert!(!leader(slept).may_write());
+        let set_back = Renewal {
+            at: Instant::now().checked_sub(DEADLINE).unwrap(),
+            wall: SystemTime::now() + DEADLINE,
+        };
+        assert!(!leader(set_back).may_write());
+    }
+
+    #[tokio::test]
+    async fn who_resigns_waits_for_its_writes() {
+        let leadership = leader(Renewal::now());
+        let write = leadership.writing().await.unwrap();
+        let finishing = tokio::spawn({
+            let leadership = leadership.clone();
+            async move { leadership.finish_writes().await }
+        });
+        while leadership.may_write() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!finishing.is_finished());
+        drop(write);
+        finishing.await.unwrap();
     }
 }

@@ -3,9 +3,12 @@
 
 pub(crate) mod answer;
 pub(crate) mod apply;
+pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod controller;
+pub(crate) mod election;
 pub(crate) mod events;
+pub(crate) mod fence;
 pub(crate) mod fresh;
 pub(crate) mod health;
 pub(crate) mod index;

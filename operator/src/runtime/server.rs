@@ -25,25 +25,26 @@ pub(crate) async fn serve(context: Arc<Context>, address: &str) -> anyhow::Resul
 }
 
 async fn healthz(State(context): State<Arc<Context>>) -> (StatusCode, String) {
-    let dead = context.health.dead();
-    if dead.is_empty() {
+    let hanging = context.health.hanging();
+    if hanging.is_empty() {
         (StatusCode::OK, "ok\n".into())
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("watches that don't come back: {}\n", dead.join(", ")),
+            format!("no sign of life from: {}\n", hanging.join(", ")),
         )
     }
 }
 
 async fn readyz(State(context): State<Arc<Context>>) -> (StatusCode, String) {
     let problems = context.health.problems();
+    let leads = context.leadership.describe();
     if problems.is_empty() {
-        (StatusCode::OK, "ok\n".into())
+        (StatusCode::OK, format!("ok: {leads}\n"))
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{}\n", problems.join("\n")),
+            format!("{}\n{leads}\n", problems.join("\n")),
         )
     }
 }

@@ -65,6 +65,8 @@ where
     if !context.leadership.may_write() {
         return Err(ApplyError::NotLeading);
     }
+    let uid = object.uid().unwrap_or_default();
+    let before = index::parse(object.resource_version().as_deref());
     let mut object = object.clone();
     *object.status_mut() = Some(status);
     let namespace = object.namespace().unwrap_or_default();
@@ -82,9 +84,14 @@ where
         kube::Error::Api(status) if status.code == 404 => {
             ApplyError::Ends(format!("{} {name} is gone", K::kind(&())))
         }
+        kube::Error::Api(status) if status.code == 409 => {
+            let key = (namespace.clone(), name.clone());
+            context.fresh.behind(&uid, &K::kind(&()), key, before);
+            ApplyError::from_kube("write the status", &error)
+        }
+        _ if !context.leadership.may_write() => ApplyError::NotLeading,
         _ => ApplyError::from_kube("write the status", &error),
     })?;
-    let uid = object.uid().unwrap_or_default();
     let version = index::parse(written.resource_version().as_deref());
     context
         .fresh

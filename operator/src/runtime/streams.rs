@@ -1,25 +1,37 @@
 //! Watches: each with a backoff of its own, so that one that fails never wedges the rest.
 
-use std::{collections::HashSet, fmt::Debug};
+use std::{
+    collections::HashSet,
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource,
     core::{DeserializeGuard, NamespaceResourceScope},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 use millwright_plan::Reason;
 use serde::de::DeserializeOwned;
 
 use super::{
+    answer::said,
+    client,
     context::Context,
     events,
     index::{Key, key},
 };
+
+/// Wait after the first failure; it doubles up to [`BACKOFF_MAX`], so that work goes on within seconds
+/// of the API server's return.
+const BACKOFF: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(4);
+/// A failure that comes so long after the last one is a first one.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 
 /// A change of an object.
 pub(crate) enum Change<K> {
@@ -35,7 +47,7 @@ pub(crate) enum Change<K> {
 /// Objects that can't be read are left out, and an Event says so: one bad object never stops the
 /// rest.
 pub(crate) async fn follow<K>(
-    context: &Context,
+    context: &Arc<Context>,
     name: &'static str,
     api: Api<K>,
     config: watcher::Config,
@@ -48,17 +60,18 @@ pub(crate) async fn follow<K>(
         + Send
         + 'static,
 {
-    let guarded: Api<DeserializeGuard<K>> = guard(context, &api);
     let scope = api
         .namespace()
         .map_or_else(|| name.to_owned(), |ns| format!("{name} in {ns}"));
     context.health.expect(&scope);
+    let guarded: Api<DeserializeGuard<K>> = guard(context, name, &scope, &api);
     let mut known = HashSet::<Key>::new();
     let mut listing: Option<HashSet<Key>> = None;
-    let mut events = watcher::watcher(guarded, config).default_backoff().boxed();
-    loop {
-        match events.try_next().await {
-            Ok(Some(event)) => {
+    let mut events = watcher::watcher(guarded, config).boxed();
+    let mut failures = Failures::default();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
                 let listed = matches!(event, Event::InitDone);
                 match event {
                     Event::Init => listing = Some(HashSet::new()),
@@ -85,12 +98,11 @@ pub(crate) async fn follow<K>(
                         }
                     }
                 }
-                context.health.up(&scope, listed);
-                if listed {
-                    context.metrics.stream(name, true);
+                // While a list is read, what was known before may be wrong.
+                if listing.is_none() {
+                    up(context, name, &scope, listed);
                 }
             }
-            Ok(None) => return,
             // The watch goes on after it: it is no reason to be unready.
             Err(error) if is_unreadable(&error) => {
                 tracing::error!(
@@ -101,21 +113,70 @@ pub(crate) async fn follow<K>(
             }
             Err(error) => {
                 let problem = explain(&error);
-                tracing::warn!(stream = name, "{problem}");
-                context.health.down(&scope, problem);
                 context.metrics.stream(name, false);
+                if context.health.down(&scope, problem.clone()) {
+                    tracing::warn!(stream = scope, "{problem}");
+                }
+                tokio::time::sleep(failures.wait(Instant::now(), expired(&error))).await;
             }
         }
     }
 }
 
-fn guard<K>(context: &Context, api: &Api<K>) -> Api<DeserializeGuard<K>>
+/// Failures of a watch, one after the other.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+    last: Option<Instant>,
+    expired: bool,
+}
+
+impl Failures {
+    /// How long to wait after one that happens now: up to a quarter more than the backoff, so that the
+    /// watches don't come back as one. A watch that has only `expired` is read anew at once.
+    fn wait(&mut self, now: Instant, expired: bool) -> Duration {
+        if expired && !std::mem::replace(&mut self.expired, expired) {
+            return Duration::ZERO;
+        }
+        self.expired = expired;
+        let forgotten = |last: Instant| now.saturating_duration_since(last) > FORGOTTEN;
+        if self.last.is_none_or(forgotten) {
+            self.count = 0;
+        }
+        self.last = Some(now);
+        let wait = BACKOFF
+            .saturating_mul(1 << self.count.min(16))
+            .min(BACKOFF_MAX);
+        self.count = self.count.saturating_add(1);
+        let part = Timestamp::now().subsec_nanosecond().unsigned_abs() / 1_000 % 1_000;
+        wait + wait.mul_f64(f64::from(part) / 4_000.0)
+    }
+}
+
+fn up(context: &Context, name: &str, scope: &str, listed: bool) {
+    if let Some(time) = context.health.up(scope, listed) {
+        tracing::info!(stream = scope, "is back after {time:.1?}");
+    }
+    context.metrics.stream(name, true);
+}
+
+fn guard<K>(
+    context: &Arc<Context>,
+    name: &'static str,
+    scope: &str,
+    api: &Api<K>,
+) -> Api<DeserializeGuard<K>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
+    let resumed = {
+        let (context, scope) = (context.clone(), scope.to_owned());
+        move || up(&context, name, &scope, false)
+    };
+    let client = client::noticing(&context.client, resumed);
     match api.namespace() {
-        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-        None => Api::all(context.client.clone()),
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
     }
 }
 
@@ -173,28 +234,62 @@ fn tell(context: &Context, reference: ObjectReference, problem: &str) {
     });
 }
 
-/// Says what a person can do about a failed watch.
-fn explain(error: &watcher::Error) -> String {
-    let status = match error {
+/// Whether the API server has forgotten what a watch wanted to go on from.
+fn expired(error: &watcher::Error) -> bool {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        _ => None,
+        | watcher::Error::WatchError(status) => status.code == 410,
+        _ => false,
+    }
+}
+
+/// Says what a person can do about a failed watch.
+fn explain(error: &watcher::Error) -> String {
+    let status = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => status,
+            other => return format!("no answer from the API server: {}", said(other)),
+        },
+        watcher::Error::WatchError(status) => status,
+        watcher::Error::NoResourceVersion => return error.to_string(),
     };
-    match status {
-        Some(status) if status.code == 404 => {
-            "the kind is not known to the API server: install the CRDs (they are in the chart)"
-                .into()
+    let message = &status.message;
+    match status.code {
+        404 => "the kind is not known to the API server: install the CRDs (they are in the chart)"
+            .into(),
+        403 => format!("not allowed: {message} (check the chart's ClusterRole)"),
+        410 => "the watch was too old and starts again".into(),
+        _ => format!("the API server refused: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_grows_to_seconds_and_no_further() {
+        let mut failures = Failures::default();
+        let start = Instant::now();
+        let mut wait = |after| failures.wait(start + Duration::from_secs(after), false);
+        for (after, least) in [(0, 1), (1, 2), (3, 4), (7, 4), (12, 4), (60, 1)] {
+            let least = Duration::from_secs(least);
+            let waited = wait(after);
+            assert!(waited >= least && waited <= least * 5 / 4, "{waited:?}");
         }
-        Some(status) if status.code == 403 => {
-            format!(
-                "not allowed: {} (check the chart's ClusterRole)",
-                status.message
-            )
-        }
-        Some(status) if status.code == 410 => "the watch was too old and starts again".into(),
-        Some(status) => format!("the API server refused: {}", status.message),
-        None => format!("no answer from the API server: {error}"),
+    }
+
+    #[test]
+    fn what_has_expired_is_read_anew_at_once_but_not_in_a_loop() {
+        let mut failures = Failures::default();
+        let now = Instant::now();
+        assert_eq!(failures.wait(now, true), Duration::ZERO);
+        assert!(failures.wait(now, true) >= BACKOFF);
+        assert!(failures.wait(now, false) >= BACKOFF);
+        assert_eq!(failures.wait(now, true), Duration::ZERO);
     }
 }

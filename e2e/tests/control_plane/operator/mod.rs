@@ -6,6 +6,8 @@ mod deletion;
 mod runs;
 mod specs;
 
+pub use cost::result as attempt_result;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
@@ -71,7 +73,11 @@ pub fn run_manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
 }
 
 /// Waits until a run's status has this phase.
-async fn phase(scene: &Scene, name: &str, phase: TrainingJobPhase) -> Result<TrainingJobStatus> {
+pub async fn phase(
+    scene: &Scene,
+    name: &str,
+    phase: TrainingJobPhase,
+) -> Result<TrainingJobStatus> {
     let what = format!("the run is {phase:?}");
     status::<TrainingJob>(scene, name, &what, |status| status.phase == phase).await
 }
