@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use millwright_crds::{
-    ModelDeployment, TrainingJob, TrainingJobStatus,
+    LABEL_OWNER, ModelDeployment, ModelVersion, TrainingJob, TrainingJobStatus,
     model_deployment::ModelSelector,
     wire::{attempt::ProgressReport, contract::RUN_PORT},
 };
@@ -47,7 +47,12 @@ impl Controller for TrainingJobs {
             .model
             .as_ref()
             .and_then(|name| stores.models.get(&ObjectRef::new(name).within(&namespace)));
-        let last_version = model.as_ref().and_then(|model| {
+        let owner = |version: &ModelVersion| version.labels().get(LABEL_OWNER) == Some(&uid);
+        let own_version = model
+            .as_ref()
+            .and_then(|_| stores.model_versions.find(owner));
+        let last_version = own_version.or_else(|| {
+            let model = model.as_ref()?;
             let number = model.status.as_ref()?.last_version;
             let name = format!("{}-v{number}", model.name_any());
             stores

@@ -81,7 +81,7 @@ pub struct Observed {
     pub datasets: Vec<(String, DatasetStatus)>,
     /// The Model that a version is registered for, if it exists.
     pub model: Option<Model>,
-    /// The ModelVersion with the Model's last number, if it exists.
+    /// The ModelVersion of this run, or else the one with the Model's last number, if it exists.
     pub last_version: Option<ModelVersion>,
     /// What the last stage of a ModelDeployment of this model runs.
     pub champion: Option<Champion>,

@@ -61,6 +61,14 @@ pub(super) fn step(
         return Step::CreateModel(Box::new(create_model(made.model, &namespace)));
     };
     let uid = made.run.uid().unwrap_or_default();
+    // Other runs may have drawn numbers since, so the Model does not tell that it was done.
+    let own = |version: &&ModelVersion| version.labels().get(LABEL_OWNER) == Some(&uid);
+    if let Some(version) = last_version.filter(own) {
+        return Step::Register {
+            operations: vec![],
+            name: version.name_any(),
+        };
+    }
     let status = model.status.clone().unwrap_or_default();
     let drawn = status.drawn_by.as_deref() == Some(uid.as_str());
     // Somebody may have written a version of the last number by hand.
@@ -185,4 +193,52 @@ fn model_version(made: &Made<'_>, number: u32, namespace: &str) -> ModelVersion 
         ..ObjectMeta::default()
     };
     version
+}
+
+#[cfg(test)]
+mod tests {
+    use millwright_crds::model::ModelStatus;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_whose_version_is_there_draws_no_second_number() {
+        let run: TrainingJob = serde_json::from_value(json!({
+            "apiVersion": "millwright.dev/v1alpha1", "kind": "TrainingJob",
+            "metadata": {"name": "run", "namespace": "a", "uid": "u"},
+            "spec": {"model": "m", "template": {"spec": {"containers": []}}},
+        }))
+        .unwrap();
+        let result = AttemptResult {
+            v: 1,
+            digest: format!("sha256:{}", "ab".repeat(32)),
+            files: 1,
+            bytes: 10,
+            metrics: BTreeMap::new(),
+            key: "runs/a/1/result.json".into(),
+            profile: None,
+        };
+        let made = Made {
+            run: &run,
+            model: "m",
+            resolved: &[],
+            result: &result,
+            evaluation: None,
+            image: None,
+        };
+        let mut model = Model::new("m", ModelSpec::default());
+        model.status = Some(ModelStatus {
+            last_version: 2,
+            drawn_by: Some("another".into()),
+            ..ModelStatus::default()
+        });
+        let own = model_version(&made, 1, "a");
+        let done = Step::Register {
+            operations: vec![],
+            name: "m-v1".into(),
+        };
+        let step = step(&made, Some(&model), Some(&own), Timestamp::UNIX_EPOCH);
+        assert_eq!(step, done);
+    }
 }

@@ -129,7 +129,6 @@ async fn whatever_is_away() -> Result<()> {
     absence::kinds(&place).await.context("kinds missing")?;
     absence::etcd(&place).await.context("etcd away")?;
     absence::history(&place).await.context("watches expired")?;
-    refusals::too_many_requests(&place).await.context("429")?;
     refusals::internal_error(&place).await.context("500")?;
     outage::api_server(&place, Duration::from_secs(30)).await
 }

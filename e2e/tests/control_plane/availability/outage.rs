@@ -73,6 +73,9 @@ pub async fn api_server(place: &Place, time: Duration) -> Result<()> {
 
     place.cluster.start_component("apiserver").await?;
     place.api_server_answers().await?;
+    // How long the Job controller waits by itself is not what is tested.
+    place.cluster.stop_component("controller-manager").await?;
+    place.cluster.start_component("controller-manager").await?;
     let back = Instant::now();
     // It ended meanwhile, and its kubelet says so as soon as it can.
     kubelet.ends(&pod, &End::well(&attempt_result())?).await?;
