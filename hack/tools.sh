@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the Go programs of the development cluster: tools.sh [NAME]..., all without a name.
+# Build Go programs: tools.sh [NAME]..., those of the development cluster without a name.
 #
 # A program is built only when its module has changed. It is kept in $MILLWRIGHT_HOME/bin under the
 # hash of the module's content, so a cache of that directory spares the build.
@@ -11,12 +11,14 @@ declare -A module=(
   [pause]=e2e/cluster
   [coredns]=e2e/cluster/coredns
   [helm]=e2e/tools/helm
+  [kwok]=e2e/tools/kwok
 )
 declare -A package=(
   [devcluster]=.
   [pause]=./cmd/pause
   [coredns]=.
   [helm]=helm.sh/helm/v4/cmd/helm
+  [kwok]=sigs.k8s.io/kwok/cmd/kwok
 )
 
 require_go() {
@@ -54,6 +56,7 @@ build() {
 mkdir -p "$MILLWRIGHT_HOME/bin"
 exec 9>"$MILLWRIGHT_HOME/bin/.lock"
 flock 9
+# kwok, which plays nodes, is for benchmarks only.
 for name in "${@:-devcluster pause coredns helm}"; do
   for each in $name; do
     [[ -n ${module[$each]:-} ]] || die "no program $each; there are: ${!module[*]}"
