@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Client,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::Client;
 use millwright_plan::Settings;
 
-use super::{fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics};
+use super::{events::Events, fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics};
 use crate::stores::Stores;
 
 /// What every controller shares.
@@ -20,7 +17,7 @@ pub(crate) struct Context {
     pub(crate) health: Health,
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
-    pub(crate) recorder: Recorder,
+    pub(crate) events: Events,
 }
 
 impl Context {
@@ -33,12 +30,8 @@ impl Context {
         metrics: Metrics,
         identity: &str,
     ) -> Arc<Self> {
-        let reporter = Reporter {
-            controller: "millwright-operator".into(),
-            instance: Some(identity.into()),
-        };
         Arc::new(Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::start(client.clone(), identity),
             client,
             settings,
             stores,

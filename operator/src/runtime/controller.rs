@@ -22,7 +22,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     apply::{self, ApplyError},
     context::Context,
-    events,
     queue::Requests,
     status::{self, Status},
 };
@@ -191,12 +190,12 @@ async fn pass<C: Controller>(
         Some(error @ (ApplyError::Refused(_) | ApplyError::Conflict(_))) => {
             // Nothing changes without a person: the resync looks whether one has acted.
             let event = millwright_plan::Event::warning(reason(&error), error.to_string());
-            events::publish(&context.recorder, &*object, "Reconcile", vec![event]).await;
+            context.events.publish(&*object, vec![event]);
             Ok(Action::requeue(RESYNC))
         }
         Some(error) => Err(PassError(error.into())),
         None => {
-            events::publish(&context.recorder, &*object, "Reconcile", plan.events).await;
+            context.events.publish(&*object, plan.events);
             let resync = RESYNC + jitter(&uid, RESYNC);
             Ok(Action::requeue(
                 plan.requeue.map_or(resync, |wait| wait.min(resync)),
