@@ -53,6 +53,7 @@ enum Place {
 
 struct Host {
     process: Arc<Mutex<process::Child>>,
+    address: String,
     log: PathBuf,
     _end: Guard,
 }
@@ -94,6 +95,7 @@ impl Operator {
             user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
             place: Place::Host(Host {
                 process,
+                address: address.clone(),
                 log,
                 _end: end,
             }),
@@ -144,6 +146,22 @@ impl Operator {
             Place::Chart(client) => log_of_pods(client).await,
         };
         result.map_or_else(|error| format!("{error:#}"), |text| tail(&text, lines))
+    }
+
+    /// Its process; only of one that runs on this machine.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.place {
+            Place::Host(host) => Some(host.process.lock().id()),
+            Place::Chart(_) => None,
+        }
+    }
+
+    /// Where it answers for health and metrics; only of one that runs on this machine.
+    pub fn url(&self) -> Option<String> {
+        match &self.place {
+            Place::Host(host) => Some(format!("http://{}", host.address)),
+            Place::Chart(_) => None,
+        }
     }
 
     /// Memory that its process has, in bytes; only of one that runs on this machine.
