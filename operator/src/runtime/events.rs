@@ -15,6 +15,9 @@ const NOTE_LIMIT: usize = 1_024;
 /// Most Events that wait. More come only when the API server is in trouble, and then the first
 /// ones tell of it.
 const WAITING: usize = 4_096;
+/// Most Events that are remembered, to count repetitions in place of new Events. The library keeps
+/// each for six minutes and more, which in a storm is megabytes.
+const REMEMBERED: usize = 256;
 
 type Waiting = (KubeEvent, ObjectReference);
 
@@ -29,10 +32,15 @@ impl Events {
             controller: "millwright-operator".into(),
             instance: Some(identity.into()),
         };
-        let recorder = Recorder::new(client, reporter);
+        let fresh = move || Recorder::new(client.clone(), reporter.clone());
         let (sender, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         tokio::spawn(async move {
+            let (mut recorder, mut published) = (fresh(), 0);
             while let Some((event, reference)) = waiting.recv().await {
+                if published == REMEMBERED {
+                    (recorder, published) = (fresh(), 0);
+                }
+                published += 1;
                 match recorder.publish(&event, &reference).await {
                     Err(error) if !namespace_ends(&error) => {
                         tracing::warn!("an Event can't be published: {}", said(&error));
