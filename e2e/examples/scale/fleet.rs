@@ -32,6 +32,8 @@ pub struct Fleet {
     pub objects: Vec<(&'static str, usize)>,
     /// Memory after [`IDLE`], in MiB.
     pub memory: f64,
+    /// Of it the program's code, in MiB.
+    pub code: f64,
     /// What the operator asked for in that time.
     pub requests: Vec<Request>,
     /// The restarts.
@@ -89,6 +91,7 @@ pub async fn measure(bed: &mut Bed) -> Result<Fleet> {
             ("ModelDeployment", count::<ModelDeployment>(bed).await?),
         ],
         memory: process::memory(bed.pid()?)?,
+        code: process::code(bed.pid()?)?,
         requests: audit.of_user(bed.operator()?.user())?,
         restarts: vec![],
     };

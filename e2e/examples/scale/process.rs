@@ -15,6 +15,14 @@ pub fn memory(pid: u32) -> Result<f64> {
     status(pid, "VmRSS:")
 }
 
+/// Of a process's memory what is its program's file, in MiB.
+///
+/// # Errors
+/// When it has ended.
+pub fn code(pid: u32) -> Result<f64> {
+    status(pid, "RssFile:")
+}
+
 /// Most memory that a process had since [`forget_peak`], in MiB.
 ///
 /// # Errors

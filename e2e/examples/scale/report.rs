@@ -81,14 +81,19 @@ pub fn fleet(fleet: &Fleet) {
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
     println!("\n{total} objects at rest: {}\n", parts.join(", "));
-    let asked = fleet.requests.iter().filter(|r| !r.is_aside()).count();
+    let asked = fleet.requests.iter().filter(|r| !r.is_aside());
+    let (watches, asked): (Vec<_>, Vec<_>) = asked.partition(|r| r.verb == "watch");
     println!(
-        "idle: {:.1} MiB; {asked} requests in {} s, without the Lease's\n",
+        "idle: {:.1} MiB, of which the program's code {:.1}; {} reads and writes in {} s \
+         without the Lease's, {} watches renewed\n",
         fleet.memory,
-        IDLE.as_secs()
+        fleet.code,
+        asked.len(),
+        IDLE.as_secs(),
+        watches.len()
     );
-    println!("| restart | ready, s | quiet, s | reads | watches | writes | RSS, MiB | peak, MiB |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| restart | ready, s | quiet, s | reads | writes | RSS, MiB | peak, MiB |");
+    println!("|---|---|---|---|---|---|---|");
     for (number, restart) in fleet.restarts.iter().enumerate() {
         let count = |of: fn(&Request) -> bool| {
             let all = restart.requests.iter().filter(|r| !r.is_aside());
@@ -96,12 +101,11 @@ pub fn fleet(fleet: &Fleet) {
         };
         let events = restart.requests.iter().filter(|r| r.resource == "events");
         println!(
-            "| {} | {:.1} | {:.1} | {} | {} | {} + {} Events | {:.1} | {:.1} |",
+            "| {} | {:.1} | {:.1} | {} | {} + {} Events | {:.1} | {:.1} |",
             number + 1,
             restart.ready,
             restart.quiet,
             count(Request::is_read),
-            count(|r| r.verb == "watch"),
             count(Request::is_write),
             events.count(),
             restart.memory,
