@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,8 +19,6 @@ use millwright_crds::{
 };
 use millwright_e2e::{apply, cluster::Cluster, command::tail, machine::tool, wait::wait_for};
 use serde_json::json;
-
-use std::time::Duration;
 
 /// Number of nodes.
 pub const NODES: usize = 60;
