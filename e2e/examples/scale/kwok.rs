@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,7 +18,10 @@ use millwright_crds::{
         sync::{SyncResult, VersionRecord},
     },
 };
-use millwright_e2e::{apply, cluster::Cluster, command::tail, machine::tool, wait::wait_for};
+use millwright_e2e::{
+    apply, cleanup::Guard, cluster::Cluster, command::tail, machine::tool, wait::wait_for,
+};
+use parking_lot::Mutex;
 use serde_json::json;
 
 /// Number of nodes.
@@ -27,8 +31,10 @@ const READY: Duration = Duration::from_secs(60);
 /// Seconds that a node's lease lasts: its renewal is what keeps a node ready.
 const LEASE_SECONDS: &str = "--node-lease-duration-seconds=40";
 
-/// A running kwok, which ends when this is dropped.
-pub struct Kwok(Child);
+/// A running kwok, which ends when this is dropped, or on an interrupt.
+pub struct Kwok {
+    _end: Guard,
+}
 
 impl Kwok {
     /// Starts it, and waits until the nodes that it plays are ready.
@@ -46,7 +52,7 @@ impl Kwok {
         std::fs::write(&config, stages()?)?;
         let log = cluster.kubeconfig().with_file_name("kwok.log");
         let output = File::create(&log)?;
-        let mut kwok = Self(
+        let process = Arc::new(Mutex::new(
             Command::new(program)
                 .arg("--config")
                 .arg(&config)
@@ -58,12 +64,16 @@ impl Kwok {
                 .stderr(output)
                 .spawn()
                 .context("kwok can't be started")?,
-        );
+        ));
+        let ending = process.clone();
+        let kwok = Self {
+            _end: Guard::new(move || end(&mut ending.lock())),
+        };
         let nodes: Vec<_> = (0..NODES).map(node).collect();
         apply::apply(cluster.client(), "", &nodes).await?;
         let api = Api::<Node>::all(cluster.client().clone());
         let ready = async || {
-            if let Some(status) = kwok.0.try_wait()? {
+            if let Some(status) = process.lock().try_wait()? {
                 anyhow::bail!("kwok ended with {status}");
             }
             let list = api.list(&ListParams::default()).await?;
@@ -78,12 +88,10 @@ impl Kwok {
     }
 }
 
-impl Drop for Kwok {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn end(process: &mut Child) {
+    // It may have ended by itself.
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 fn node(number: usize) -> serde_json::Value {
