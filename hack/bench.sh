@@ -2,6 +2,7 @@
 # Run benchmarks and print their tables: bench.sh [NAME]..., all without a name.
 #   drift     statistics, beside scipy, Evidently, whylogs and NannyML, which are installed for it
 #   gateway   what the gateway adds to the time of a request
+#   scale     500 TrainingJobs beside 500 Jobs, 2,000 objects at rest, a restart (as root)
 # Figures are worth something on a machine that does nothing else.
 # shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -16,7 +17,15 @@ bench_gateway() {
   "$CARGO_TARGET_DIR/$(host_triple)/release/examples/gateway_load"
 }
 
-benchmarks=(drift gateway)
+bench_scale() {
+  hack/prerequisites.sh cluster
+  hack/tools.sh
+  hack/tools.sh kwok
+  cargo build --release --locked --quiet --workspace --features millwright-e2e/clusters --example scale || return 1
+  "$CARGO_TARGET_DIR/$(host_triple)/release/examples/scale"
+}
+
+benchmarks=(drift gateway scale)
 for benchmark in "${@:-${benchmarks[@]}}"; do
   [[ " ${benchmarks[*]} " == *" $benchmark "* ]] || die "no benchmark $benchmark; there are: ${benchmarks[*]}"
   say "bench $benchmark"

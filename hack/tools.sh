@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Build the Go programs of the development cluster: tools.sh [NAME]..., those that a cluster needs
-# without a name.
+# Build Go programs: tools.sh [NAME]..., those of the development cluster without a name.
 #
 # A program is built only when its module has changed. It is kept in $MILLWRIGHT_HOME/bin under the
 # hash of the module's content, so a cache of that directory spares the build.
@@ -13,6 +12,7 @@ declare -A module=(
   [coredns]=e2e/cluster/coredns
   [helm]=e2e/tools/helm
   [versitygw]=e2e/tools/versitygw
+  [kwok]=e2e/tools/kwok
 )
 declare -A package=(
   [devcluster]=.
@@ -20,6 +20,7 @@ declare -A package=(
   [coredns]=.
   [helm]=helm.sh/helm/v4/cmd/helm
   [versitygw]=github.com/versity/versitygw/cmd/versitygw
+  [kwok]=sigs.k8s.io/kwok/cmd/kwok
 )
 
 require_go() {
@@ -57,6 +58,7 @@ build() {
 mkdir -p "$MILLWRIGHT_HOME/bin"
 exec 9>"$MILLWRIGHT_HOME/bin/.lock"
 flock 9
+# kwok, which plays nodes, is for benchmarks only.
 for name in "${@:-devcluster pause coredns helm}"; do
   for each in $name; do
     [[ -n ${module[$each]:-} ]] || die "no program $each; there are: ${!module[*]}"

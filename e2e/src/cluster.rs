@@ -43,6 +43,22 @@ impl Cluster {
     /// # Errors
     /// When it doesn't come up; the message says which component is in trouble.
     pub async fn up(purpose: &str, parts: Parts) -> Result<Self> {
+        Self::with(purpose, parts, &[]).await
+    }
+
+    /// Brings up a control plane to measure on: without limits on requests, with an audit log.
+    ///
+    /// # Errors
+    /// As [`Cluster::up`].
+    pub async fn unthrottled(purpose: &str) -> Result<Self> {
+        let parts = Parts {
+            node: false,
+            audit: true,
+        };
+        Self::with(purpose, parts, &["--unthrottled"]).await
+    }
+
+    async fn with(purpose: &str, parts: Parts, flags: &[&str]) -> Result<Self> {
         let devcluster = tool("devcluster");
         ensure!(
             devcluster.exists(),
@@ -66,7 +82,7 @@ impl Cluster {
         if parts.audit {
             up = up.arg("--audit");
         }
-        up.output().await?;
+        up.args(flags).output().await?;
         Ok(Self {
             client: client(&kubeconfig(&name)).await?,
             name,

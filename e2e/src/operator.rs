@@ -228,6 +228,20 @@ impl Operator {
         }
     }
 
+    /// Its process; only of one that runs on this machine.
+    pub fn pid(&self) -> Option<u32> {
+        let process = self.host().ok()?.process.lock();
+        process.as_ref().map(process::Child::id)
+    }
+
+    /// Where it answers for health and metrics; only of one that runs on this machine.
+    pub fn url(&self) -> Option<String> {
+        match &self.place {
+            Place::Host(host) => Some(format!("http://{}", host.address)),
+            Place::Chart(_) => None,
+        }
+    }
+
     /// Memory that its process has, in bytes; only of one that runs on this machine.
     ///
     /// # Errors

@@ -4,10 +4,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::Job,
-    core::v1::{ContainerStatus, Pod},
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        batch::v1::Job,
+        core::v1::{ContainerStatus, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use millwright_crds::{ANNOTATION_RESOLVED, LABEL_OWNER};
 
@@ -17,6 +20,20 @@ pub const LABEL_JOB: &str = "batch.kubernetes.io/controller-uid";
 /// Job.
 pub const SETTLING: Duration = Duration::from_secs(10);
 
+/// The labels that planners read: ours, and the Job controller's on pods. People and platforms put
+/// more on objects, and thousands of them are kept.
+fn labels(meta: &ObjectMeta) -> BTreeMap<String, String> {
+    let read = |key: &str| {
+        let prefix = key.split_once('/').map(|(prefix, _)| prefix);
+        matches!(prefix, Some("millwright.dev" | "batch.kubernetes.io"))
+    };
+    let labels = meta.labels.iter().flatten();
+    labels
+        .filter(|(key, _)| read(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
 /// A batch/v1 Job of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobState {
@@ -24,7 +41,7 @@ pub struct JobState {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// Labels, [`millwright_crds::LABEL_OWNER`] and [`millwright_crds::LABEL_ROLE`] among them.
+    /// Labels that planners read: ours and the Job controller's.
     pub labels: BTreeMap<String, String>,
     /// Value of [`millwright_crds::ANNOTATION_RESOLVED`].
     pub resolved: Option<String>,
@@ -91,7 +108,7 @@ impl From<&Job> for JobState {
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
-            labels: meta.labels.clone().unwrap_or_default(),
+            labels: labels(meta),
             resolved: meta
                 .annotations
                 .as_ref()
@@ -115,7 +132,7 @@ pub struct PodState {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// Labels, [`millwright_crds::LABEL_OWNER`] and [`millwright_crds::LABEL_ROLE`] among them.
+    /// Labels that planners read: ours and the Job controller's.
     pub labels: BTreeMap<String, String>,
     /// Address.
     pub ip: Option<String>,
@@ -232,7 +249,7 @@ impl From<&Pod> for PodState {
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
-            labels: meta.labels.clone().unwrap_or_default(),
+            labels: labels(meta),
             ip: status.pod_ip,
             phase: status.phase.unwrap_or_default(),
             reason: status.reason,
@@ -326,7 +343,7 @@ impl From<&Deployment> for DeploymentState {
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
-            labels: meta.labels.clone().unwrap_or_default(),
+            labels: labels(meta),
             annotations: meta
                 .annotations
                 .clone()

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use kube::{
-    Client,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::Client;
 use millwright_plan::Settings;
 
-use super::{fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics, pull::Pace};
+use super::{
+    events::Events, fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics, pull::Pace,
+};
 use crate::stores::Stores;
 
 /// What every controller shares.
@@ -20,7 +19,7 @@ pub(crate) struct Context {
     pub(crate) health: Health,
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
-    pub(crate) recorder: Recorder,
+    pub(crate) events: Events,
     pub(crate) pace: Pace,
     /// Whether objects are looked at: this replica leads, and knows what there is.
     pub(crate) works: AtomicBool,
@@ -36,12 +35,8 @@ impl Context {
         leadership: Leadership,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let reporter = Reporter {
-            controller: "millwright-operator".into(),
-            instance: Some(leadership.identity().into()),
-        };
         Arc::new(Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::start(client.clone(), leadership.identity()),
             client,
             settings,
             stores,

@@ -27,7 +27,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     apply::{self, ApplyError},
     context::Context,
-    events,
     queue::Requests,
     status::{self, Status},
 };
@@ -240,12 +239,12 @@ async fn pass<C: Controller>(
                 c.reason == event.reason.as_str() && event.message.starts_with(&c.message)
             });
             let news = if known { vec![] } else { vec![event] };
-            events::publish(&context.recorder, &*object, "Reconcile", news).await;
+            context.events.publish(&*object, news);
             Ok(Action::requeue(RESYNC))
         }
         Some(error) => Err(PassError::Failed(error.into())),
         None => {
-            events::publish(&context.recorder, &*object, "Reconcile", plan.events).await;
+            context.events.publish(&*object, plan.events);
             let resync = RESYNC + jitter(&uid, RESYNC);
             Ok(Action::requeue(
                 plan.requeue.map_or(resync, |wait| wait.min(resync)),

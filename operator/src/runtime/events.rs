@@ -2,48 +2,106 @@
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Resource,
-    runtime::events::{Event as KubeEvent, EventType, Recorder},
+    Client, Resource,
+    runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter},
 };
 use millwright_plan::Event;
+use tokio::sync::mpsc;
 
 use super::answer::{namespace_ends, said};
 
 /// Longest note that the API server takes.
 const NOTE_LIMIT: usize = 1_024;
+/// Most Events that wait. More come only when the API server is in trouble, and then the first
+/// ones tell of it.
+const WAITING: usize = 4_096;
+/// Most Events that are remembered, to count repetitions in place of new Events. The library keeps
+/// each for six minutes and more, which in a storm is megabytes.
+const REMEMBERED: usize = 256;
 
-/// Publishes events. What can't be published is logged: an event is news, not a record.
-pub(crate) async fn publish<K>(recorder: &Recorder, object: &K, action: &str, events: Vec<Event>)
-where
-    K: Resource<DynamicType = ()>,
-{
-    publish_on(recorder, &object.object_ref(&()), action, events).await;
+type Waiting = (KubeEvent, ObjectReference);
+
+/// Publishes Events beside the passes, in order and one at a time: when there is much to do, what
+/// moves objects on goes first.
+#[derive(Clone)]
+pub(crate) struct Events(mpsc::Sender<Waiting>);
+
+impl Events {
+    /// Publishes for as long as this exists.
+    pub(crate) fn start(client: Client, identity: &str) -> Self {
+        let reporter = Reporter {
+            controller: "millwright-operator".into(),
+            instance: Some(identity.into()),
+        };
+        let fresh = move || Recorder::new(client.clone(), reporter.clone());
+        let (sender, mut waiting) = mpsc::channel::<Waiting>(WAITING);
+        tokio::spawn(async move {
+            let (mut recorder, mut published) = (fresh(), 0);
+            while let Some((event, reference)) = waiting.recv().await {
+                if published == REMEMBERED {
+                    (recorder, published) = (fresh(), 0);
+                }
+                published += 1;
+                match recorder.publish(&event, &reference).await {
+                    Err(error) if !namespace_ends(&error) => {
+                        tracing::warn!("an Event can't be published: {}", said(&error));
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Hands Events over, without waiting. What can't be published is logged: an Event is news, not
+    /// a record.
+    pub(crate) fn publish<K>(&self, object: &K, events: Vec<Event>)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        self.publish_on(&object.object_ref(&()), events);
+    }
+
+    /// The same for an object that could not be read.
+    pub(crate) fn publish_on(&self, reference: &ObjectReference, events: Vec<Event>) {
+        for event in events {
+            let event = KubeEvent {
+                type_: if event.warning {
+                    EventType::Warning
+                } else {
+                    EventType::Normal
+                },
+                reason: event.reason.as_str().into(),
+                note: Some(event.message.chars().take(NOTE_LIMIT / 4).collect()),
+                action: "Reconcile".into(),
+                secondary: None,
+            };
+            if let Err(error) = self.0.try_send((event, reference.clone())) {
+                tracing::warn!("an Event is left out: {error}");
+            }
+        }
+    }
 }
 
-/// Publishes events on what a reference names.
-pub(crate) async fn publish_on(
-    recorder: &Recorder,
-    reference: &ObjectReference,
-    action: &str,
-    events: Vec<Event>,
-) {
-    for event in events {
-        let event = KubeEvent {
-            type_: if event.warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: event.reason.as_str().into(),
-            note: Some(event.message.chars().take(NOTE_LIMIT / 4).collect()),
-            action: action.into(),
-            secondary: None,
-        };
-        match recorder.publish(&event, reference).await {
-            Err(error) if !namespace_ends(&error) => {
-                tracing::warn!("an event can't be published: {}", said(&error));
-            }
-            _ => {}
+#[cfg(test)]
+mod tests {
+    use millwright_crds::Model;
+    use millwright_plan::Reason;
+
+    use super::*;
+
+    #[test]
+    fn keeps_the_order_and_never_waits() {
+        let (sender, mut waiting) = mpsc::channel(2);
+        let events = Events(sender);
+        let model = Model::new("delay", millwright_crds::ModelSpec::default());
+        let event = |message: &str| Event::normal(Reason::Registered, message);
+        events.publish(&model, vec![event("1"), event("2"), event("3")]);
+        let mut notes = vec![];
+        while let Ok((event, reference)) = waiting.try_recv() {
+            assert_eq!(reference.name.as_deref(), Some("delay"));
+            notes.extend(event.note);
         }
+        assert_eq!(notes, ["1", "2"]);
     }
 }

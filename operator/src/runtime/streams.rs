@@ -22,7 +22,6 @@ use super::{
     answer::said,
     client,
     context::Context,
-    events,
     index::{Key, key},
 };
 
@@ -225,12 +224,12 @@ fn readable<K: Resource<DynamicType = ()>>(
 
 /// Tells people of an object that can't be read, as soon as this replica leads.
 fn tell(context: &Context, reference: ObjectReference, problem: &str) {
-    let (recorder, mut leadership) = (context.recorder.clone(), context.leadership.clone());
+    let (events, leadership) = (context.events.clone(), context.leadership.clone());
     let message = format!("can't be read, so nothing is done about it: {problem}");
     tokio::spawn(async move {
         leadership.acquired().await;
         let event = millwright_plan::Event::warning(Reason::Unreadable, message);
-        events::publish_on(&recorder, &reference, "Read", vec![event]).await;
+        events.publish_on(&reference, vec![event]);
     });
 }
 

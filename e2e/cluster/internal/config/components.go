@@ -33,6 +33,9 @@ const frontProxyUser = "front-proxy-client"
 // ContainerdSocket is containerd's socket, inside the cluster's own /run.
 const ContainerdSocket = "/run/containerd/containerd.sock"
 
+// unthrottled are limits that nothing on one machine reaches.
+var unthrottled = []string{"--kube-api-qps=5000", "--kube-api-burst=10000"}
+
 // Condition is what must hold before a component is started, on every start.
 type Condition string
 
@@ -113,34 +116,39 @@ func apiServerFlags(cluster *state.Cluster) []string {
 			"--audit-log-maxsize=100000",
 		)
 	}
+	if cluster.Unthrottled {
+		flags = append(flags, "--enable-priority-and-fairness=false")
+	}
 	return flags
 }
 
 func controllerManagerFlags(cluster *state.Cluster) []string {
 	kubeconfig := cluster.ComponentKubeconfig(ControllerManager)
-	return []string{
+	// Each controller fetches a token of its own at the start, which the default of 20 requests per
+	// second stretches over seconds.
+	limits := []string{"--kube-api-qps=500", "--kube-api-burst=1000"}
+	if cluster.Unthrottled {
+		limits = unthrottled
+	}
+	return append([]string{
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1",
 		"--cert-dir=" + cluster.Path("components", ControllerManager),
 		"--leader-elect=false",
-		// Each controller fetches a token of its own at the start, which the default of 20 requests per
-		// second stretches over seconds.
-		"--kube-api-qps=500",
-		"--kube-api-burst=1000",
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + cluster.PKI("service-account.key"),
 		"--root-ca-file=" + cluster.PKI("ca.crt"),
 		"--cluster-signing-cert-file=" + cluster.PKI("ca.crt"),
 		"--cluster-signing-key-file=" + cluster.PKI("ca.key"),
 		"--flex-volume-plugin-dir=" + cluster.Path("components", "volume-plugins"),
-	}
+	}, limits...)
 }
 
 func schedulerFlags(cluster *state.Cluster) []string {
 	kubeconfig := cluster.ComponentKubeconfig(Scheduler)
-	return []string{
+	flags := []string{
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
@@ -148,6 +156,10 @@ func schedulerFlags(cluster *state.Cluster) []string {
 		"--cert-dir=" + cluster.Path("components", Scheduler),
 		"--leader-elect=false",
 	}
+	if cluster.Unthrottled {
+		flags = append(flags, unthrottled...)
+	}
+	return flags
 }
 
 func kubeletFlags(cluster *state.Cluster) []string {

@@ -27,6 +27,7 @@ func newCluster(t *testing.T, change func(*state.Cluster)) *state.Cluster {
 func node(*state.Cluster)        {}
 func planeOnly(c *state.Cluster) { c.ControlPlaneOnly = true }
 func withAudit(c *state.Cluster) { c.Audit = true }
+func unlimited(c *state.Cluster) { c.Unthrottled = true }
 func names(list []Component) []string {
 	var names []string
 	for _, component := range list {
@@ -83,6 +84,25 @@ func TestAuditOnlyOnRequest(t *testing.T) {
 		got := slices.Contains(apiServerFlags(cluster), "--audit-log-path="+cluster.AuditLog())
 		if got != test.want {
 			t.Errorf("audit %t: audit log %t", cluster.Audit, got)
+		}
+	}
+}
+
+func TestLimitsGoOnlyOnRequest(t *testing.T) {
+	for _, test := range []struct {
+		change func(*state.Cluster)
+		want   bool
+	}{{node, false}, {unlimited, true}} {
+		cluster := newCluster(t, test.change)
+		for component, flags := range map[string][]string{
+			APIServer:         apiServerFlags(cluster),
+			ControllerManager: controllerManagerFlags(cluster),
+			Scheduler:         schedulerFlags(cluster),
+		} {
+			got := slices.Contains(flags, "--enable-priority-and-fairness=false") || slices.Contains(flags, "--kube-api-qps=5000")
+			if got != test.want {
+				t.Errorf("unthrottled %t: %s %v", cluster.Unthrottled, component, flags)
+			}
 		}
 	}
 }

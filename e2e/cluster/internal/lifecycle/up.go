@@ -27,6 +27,7 @@ type Options struct {
 	Subnet           int
 	ControlPlaneOnly bool
 	Audit            bool
+	Unthrottled      bool
 	// Timeout bounds the time until the cluster works.
 	Timeout time.Duration
 	// Say receives progress, one line at a time.
@@ -65,6 +66,7 @@ func Up(ctx context.Context, home string, options Options) (*state.Cluster, erro
 		}
 	}
 	cluster.ControlPlaneOnly, cluster.Audit = options.ControlPlaneOnly, options.Audit
+	cluster.Unthrottled = options.Unthrottled
 	if err := create(ctx, cluster, options); err != nil {
 		err = explain(ctx, cluster, err)
 		return nil, errors.Join(err, stop(cluster))
@@ -85,6 +87,8 @@ func confirm(ctx context.Context, home string, options Options) (*state.Cluster,
 		different = fmt.Sprintf("control-plane-only is %t", cluster.ControlPlaneOnly)
 	case options.Audit && !cluster.Audit:
 		different = "it writes no audit log"
+	case cluster.Unthrottled != options.Unthrottled:
+		different = fmt.Sprintf("unthrottled is %t", cluster.Unthrottled)
 	case options.Subnet != 0 && options.Subnet != cluster.Subnet:
 		different = fmt.Sprintf("its subnet is %d", cluster.Subnet)
 	}

@@ -48,6 +48,8 @@ type Cluster struct {
 	ControlPlaneOnly bool `json:"controlPlaneOnly"`
 	// Audit writes an audit log at level Metadata.
 	Audit bool `json:"audit"`
+	// Unthrottled takes the limits off that keep clients from the API server's full speed.
+	Unthrottled bool `json:"unthrottled"`
 
 	home string
 }
