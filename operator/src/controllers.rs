@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use millwright_crds::{Dataset, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
+use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
 
 use crate::{
     dataset::Datasets,
+    model::Models,
     model_deployment::ModelDeployments,
     model_version::ModelVersions,
     retrain_policy::RetrainPolicies,
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) struct Queues {
     pub(crate) datasets: Queue<Dataset>,
     pub(crate) training_jobs: Queue<TrainingJob>,
+    pub(crate) models: Queue<Model>,
     pub(crate) model_versions: Queue<ModelVersion>,
     pub(crate) model_deployments: Queue<ModelDeployment>,
     pub(crate) retrain_policies: Queue<RetrainPolicy>,
@@ -32,6 +34,7 @@ pub(crate) struct Queues {
 pub(crate) struct Controllers {
     datasets: Requests<Dataset>,
     training_jobs: Requests<TrainingJob>,
+    models: Requests<Model>,
     model_versions: Requests<ModelVersion>,
     model_deployments: Requests<ModelDeployment>,
     retrain_policies: Requests<RetrainPolicy>,
@@ -42,12 +45,14 @@ impl Controllers {
     pub(crate) fn new(metrics: &Metrics) -> (Queues, Self) {
         let (datasets, to_datasets) = Queue::new(metrics.queue("dataset"));
         let (training_jobs, to_training_jobs) = Queue::new(metrics.queue("trainingjob"));
+        let (models, to_models) = Queue::new(metrics.queue("model"));
         let (model_versions, to_model_versions) = Queue::new(metrics.queue("modelversion"));
         let (model_deployments, to_deployments) = Queue::new(metrics.queue("modeldeployment"));
         let (retrain_policies, to_policies) = Queue::new(metrics.queue("retrainpolicy"));
         let queues = Queues {
             datasets,
             training_jobs,
+            models,
             model_versions,
             model_deployments,
             retrain_policies,
@@ -55,6 +60,7 @@ impl Controllers {
         let controllers = Self {
             datasets: to_datasets,
             training_jobs: to_training_jobs,
+            models: to_models,
             model_versions: to_model_versions,
             model_deployments: to_deployments,
             retrain_policies: to_policies,
@@ -74,6 +80,7 @@ impl Controllers {
         tokio::join!(
             run::<Datasets>(c.clone(), stores.datasets.clone(), self.datasets),
             run::<TrainingJobs>(c.clone(), stores.training_jobs.clone(), self.training_jobs),
+            run::<Models>(c.clone(), stores.models.clone(), self.models),
             run::<ModelVersions>(
                 c.clone(),
                 stores.model_versions.clone(),

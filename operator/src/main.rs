@@ -6,6 +6,7 @@
 mod config;
 mod controllers;
 mod dataset;
+mod model;
 mod model_deployment;
 mod model_version;
 mod retrain_policy;

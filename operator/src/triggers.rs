@@ -49,9 +49,12 @@ pub(crate) fn training_job(context: &Context, queues: &Queues, changed: &Changed
     }
 }
 
-/// A Model: the runs that are about to register a version.
+/// A Model: itself, and the runs that are about to register a version.
 pub(crate) fn model(context: &Context, queues: &Queues, changed: &Changed<Model>) {
     let (namespace, name) = &changed.key;
+    if changed.asked {
+        queues.models.ask(namespace, name);
+    }
     for run in context.stores.training_jobs.state_filter(|run| {
         run.namespace().as_deref() == Some(namespace)
             && run.spec.model.as_deref() == Some(name)

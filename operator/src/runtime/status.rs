@@ -33,6 +33,7 @@ macro_rules! status {
 status!(
     millwright_crds::DatasetStatus,
     millwright_crds::TrainingJobStatus,
+    millwright_crds::ModelStatus,
     millwright_crds::ModelVersionStatus,
     millwright_crds::ModelDeploymentStatus,
     millwright_crds::RetrainPolicyStatus
