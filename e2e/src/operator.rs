@@ -119,16 +119,21 @@ impl Operator {
     /// # Errors
     /// When it doesn't get ready; the message has the end of its log.
     pub async fn from_chart(cluster: &Cluster) -> Result<Self> {
-        let operator = Self {
-            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
-            place: Place::Chart(cluster.client().clone()),
-        };
+        let operator = Self::installed(cluster);
         let install = Command::new(machine::repository().join("hack/install.sh"))
             .env("CLUSTER", cluster.name())
             .without_env("KUBECONFIG");
         match install.output().await {
             Ok(_) => Ok(operator),
             Err(error) => Err(error.context(operator.log_tail(40).await)),
+        }
+    }
+
+    /// The operator that somebody else installs with the chart.
+    pub fn installed(cluster: &Cluster) -> Self {
+        Self {
+            user: format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+            place: Place::Chart(cluster.client().clone()),
         }
     }
 
@@ -184,7 +189,7 @@ impl Rendered {
         let render = Command::new(tool("helm"))
             .args(["template", "millwright"])
             .arg(machine::repository().join("charts/millwright"))
-            .args(["--namespace", NAMESPACE]);
+            .args(["--namespace", NAMESPACE, "--set", "crds.install=false"]);
         let documents = apply::parse(&render.output().await?)?;
         let (deployments, others): (Vec<_>, Vec<_>) = documents
             .into_iter()
