@@ -16,6 +16,7 @@ pub mod http;
 pub mod images;
 pub mod machine;
 pub mod operator;
+pub mod record;
 pub mod scene;
 pub mod suite;
 pub mod wait;

@@ -2,6 +2,8 @@
 //! and what the operator does when the tests play Job controller and kubelet.
 
 mod builders;
+mod chart;
+mod health;
 mod kubelet;
 mod operator;
 mod rules;
@@ -15,5 +17,7 @@ fn main() -> Result<()> {
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
+    tests.extend(health::tests());
+    tests.extend(chart::tests());
     suite::run(4, world::World::default(), tests)
 }

@@ -7,6 +7,7 @@ use millwright_e2e::{
     cluster::{Cluster, Parts},
     images,
     operator::Operator,
+    record::Recorder,
     scene::Scene,
     suite::Lazy,
 };
@@ -19,8 +20,21 @@ pub struct World(Lazy<Node>);
 pub struct Node {
     /// The operator.
     pub operator: Arc<Operator>,
+    /// What is seen of all kinds, for those who look at it in e2e/gitops.
+    _recorded: Written,
     /// The cluster. It has an audit log.
     pub cluster: Cluster,
+}
+
+/// Written when the tests are over.
+struct Written(Recorder);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.write() {
+            eprintln!("{error:#}");
+        }
+    }
 }
 
 impl World {
@@ -37,7 +51,12 @@ impl World {
             let cluster = Cluster::up("node", parts).await?;
             let operator = Arc::new(Operator::from_chart(&cluster).await?);
             images::load(&cluster, &["flights"]).await?;
-            Ok(Node { operator, cluster })
+            let recorded = Written(Recorder::start(cluster.client(), None).await?);
+            Ok(Node {
+                operator,
+                _recorded: recorded,
+                cluster,
+            })
         };
         self.0.get(make).await
     }
