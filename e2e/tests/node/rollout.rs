@@ -119,7 +119,8 @@ async fn register(scene: &Scene, kind: &str) -> Result<()> {
     Ok(())
 }
 
-fn deployment() -> Value {
+/// A deployment of one stage.
+pub fn deployment() -> Value {
     let server = trainer::pod(
         "server",
         json!({
