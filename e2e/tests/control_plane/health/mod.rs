@@ -7,7 +7,7 @@ mod deployments;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -87,7 +87,8 @@ impl Stage {
     }
 }
 
-/// Plays the kubelet for pods that serve: of those with these labels, so many are ready.
+/// Plays the kubelet for pods that serve: of those with these labels, so many are ready; in the others
+/// the server crashes again and again.
 async fn pods_are_ready(scene: &Scene, labels: &str, count: usize) -> Result<()> {
     let pods = scene.api::<Pod>();
     let list = pods.list(&ListParams::default().labels(labels)).await?;
@@ -96,9 +97,28 @@ async fn pods_are_ready(scene: &Scene, labels: &str, count: usize) -> Result<()>
         let conditions = ["Ready", "ContainersReady"].map(|kind| {
             json!({"type": kind, "status": status, "lastTransitionTime": pod.creation_timestamp()})
         });
-        let patch = Patch::Merge(json!({"status": {"phase": "Running", "conditions": conditions}}));
+        let server = if index < count {
+            json!([])
+        } else {
+            crashes(pod.creation_timestamp())
+        };
+        let patch = Patch::Merge(json!({"status": {
+            "phase": "Running", "conditions": conditions, "containerStatuses": server,
+        }}));
         pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch)
             .await?;
     }
     Ok(())
+}
+
+fn crashes(since: Option<Time>) -> Value {
+    json!([{
+        "name": "server", "image": "example/server:1", "imageID": "example@sha256:00",
+        "ready": false, "started": false, "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting"}},
+        "lastState": {"terminated": {
+            "exitCode": 1, "reason": "Error", "message": "no such file: model.txt",
+            "startedAt": since, "finishedAt": since,
+        }},
+    }])
 }
