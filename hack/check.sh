@@ -28,8 +28,8 @@ check_chart() { hack/chart-test.sh; }
 
 check_crds() {
   cargo run --release --locked --quiet --package millwright-crds --features generator --bin generate-crds "$temporary/crds" || return 1
-  if ! diff -ru charts/millwright/crds "$temporary/crds"; then
-    say "charts/millwright/crds is not what the crds crate says; write it anew with: cargo run --release -p millwright-crds --features generator --bin generate-crds charts/millwright/crds"
+  if ! diff -ru charts/millwright/files/crds "$temporary/crds"; then
+    say "charts/millwright/files/crds is not what the crds crate says; write it anew with: cargo run --release -p millwright-crds --features generator --bin generate-crds charts/millwright/files/crds"
     return 1
   fi
 }
@@ -45,7 +45,7 @@ check_docs() {
 # The flags of the build, so that what it has compiled is used again.
 check_go() {
   local module
-  for module in e2e/cluster e2e/cluster/coredns; do
+  for module in e2e/cluster e2e/cluster/coredns e2e/tools/helm e2e/gitops; do
     (cd "$module" && CGO_ENABLED=0 go vet -trimpath ./...) || return 1
   done
 }

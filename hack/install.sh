@@ -24,11 +24,10 @@ done < <("$repository/hack/images.sh" operator agent)
 [[ -n ${reference[operator]:-} && -n ${reference[agent]:-} ]] || die "the images could not be built or delivered, see above"
 
 export KUBECONFIG=${KUBECONFIG:-$MILLWRIGHT_HOME/clusters/${CLUSTER:-dev}/kubeconfig}
-# Helm installs CRDs once and never again, so they are brought up to date apart.
-kubectl apply --server-side --force-conflicts --filename "$repository/charts/millwright/crds" >&2
-# The annotation replaces the operator's pod when its image has changed under the same tag.
+# CRDs that were applied without Helm become the release's. The annotation replaces the operator's pod
+# when its image has changed under the same tag.
 helm upgrade --install millwright "$repository/charts/millwright" \
-  --namespace millwright-system --create-namespace --skip-crds --wait --timeout 3m \
+  --namespace millwright-system --create-namespace --take-ownership --force-conflicts --wait --timeout 3m \
   --set-string image.repository="${reference[operator]%:*}" \
   --set-string image.tag="${reference[operator]##*:}" \
   --set-string agent.image.repository="${reference[agent]%:*}" \

@@ -2,6 +2,7 @@
 # Run tests: test.sh [SUITE]...; all without a name.
 #   units     every crate's own tests: tables, properties, the agent's and the gateway's processes
 #   example   the example's scripts
+#   gitops    what Flux, Helm and Argo CD make of recorded objects
 #   cluster   devcluster: its own tests, and whole clusters
 #   store     the agent with a real object store
 #   plane     Millwright's operator on a control plane of its own
@@ -20,6 +21,11 @@ suite_units() {
 
 suite_example() {
   (cd examples/flights && python3 -B -m unittest discover -t . -s tests)
+}
+
+# The flags of all Go builds here, so that what one has compiled is used again.
+suite_gitops() {
+  (cd e2e/gitops && CGO_ENABLED=0 go test -trimpath -count=1 ./...)
 }
 
 suite_cluster() {
@@ -47,7 +53,7 @@ cluster_programs() {
   hack/tools.sh "$@"
 }
 
-suites=(units example cluster store plane node)
+suites=(units example gitops cluster store plane node)
 for suite in "${@:-${suites[@]}}"; do
   [[ " ${suites[*]} " == *" $suite "* ]] || die "no suite $suite; there are: ${suites[*]}"
   started=$SECONDS

@@ -100,6 +100,9 @@ impl State {
     }
 }
 
+/// What an object says of itself: the condition that has it.
+pub use millwright_plan::conditions::stands;
+
 /// A condition of a list.
 pub fn condition(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|c| c.type_ == kind.as_str())

@@ -7,8 +7,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher::watch_object},
 };
 use millwright_crds::{
-    ANNOTATION_RETRAIN, RetrainPolicy, RetrainPolicyStatus, common::ConditionType,
-    retrain_policy::PolicyRun,
+    ANNOTATION_RETRAIN, RetrainPolicy, RetrainPolicyStatus, retrain_policy::PolicyRun,
 };
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -18,7 +17,7 @@ use crate::{
     args::RetrainOptions,
     cluster::Cluster,
     kind::{Kind, Reference},
-    objects::{condition, typed},
+    objects::{stands, typed},
     problem::{self, Problem},
     terminal::Terminal,
 };
@@ -68,8 +67,8 @@ pub async fn run(
             Ok(Outcome::Done)
         }
         None => {
-            let ready = condition(&after.conditions, ConditionType::Ready);
-            let why = ready.map_or("the policy gives no reason", |ready| ready.message.as_str());
+            let why = stands(&after.conditions)
+                .map_or("the policy gives no reason", |said| said.message.as_str());
             terminal.print(&format!("no run: {why}"))?;
             Ok(Outcome::Failed)
         }

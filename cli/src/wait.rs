@@ -10,7 +10,7 @@ use crate::{
     args::{Goal, WaitOptions},
     cluster::Cluster,
     kind::Kind,
-    objects::State,
+    objects::{State, stands},
     problem::{self, Problem},
     terminal::Terminal,
 };
@@ -94,9 +94,8 @@ fn verdict(goal: Goal, state: &State) -> Option<Outcome> {
 }
 
 fn described(state: &State) -> String {
-    let message = state
-        .condition(ConditionType::Ready)
-        .map(|ready| ready.message.as_str())
+    let message = stands(&state.conditions)
+        .map(|condition| condition.message.as_str())
         .filter(|message| !message.is_empty());
     match message {
         _ if !state.observed => "the operator has not seen its current spec".into(),

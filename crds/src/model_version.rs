@@ -31,7 +31,7 @@ use crate::{
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
+        json_path = ".status.conditions[0].message"
     ),
     printcolumn(name = "Bytes", type_ = "integer", json_path = ".spec.artifact.bytes", priority = 1),
     printcolumn(name = "Digest", type_ = "string", json_path = ".spec.artifact.digest", priority = 1),

@@ -40,7 +40,7 @@ pub use status::{
     printcolumn(
         name = "Message",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
+        json_path = ".status.conditions[0].message"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),

@@ -110,6 +110,11 @@ impl Cluster {
         directory(&self.name).join("audit.log")
     }
 
+    /// A file of the test's own that goes with the cluster.
+    pub fn file(&self, name: &str) -> PathBuf {
+        directory(&self.name).join(name)
+    }
+
     /// The folder of this machine that a dynamic volume is.
     pub fn volume(&self, name: &str) -> PathBuf {
         directory(&self.name).join("volumes").join(name)

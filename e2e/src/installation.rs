@@ -65,7 +65,7 @@ impl Installation {
         let render = Command::new(tool("helm"))
             .args(["template", "millwright"])
             .arg(machine::repository().join("charts/millwright"))
-            .args(["--namespace", namespace])
+            .args(["--namespace", namespace, "--set", "crds.install=false"])
             .args(values);
         let documents = apply::parse(&render.output().await?)?;
         let (deployments, others): (Vec<_>, Vec<_>) = documents

@@ -19,6 +19,7 @@ pub mod installation;
 pub mod machine;
 pub mod operator;
 pub mod quiet;
+pub mod record;
 pub mod scene;
 pub mod suite;
 pub mod wait;

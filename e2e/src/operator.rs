@@ -182,11 +182,7 @@ impl Operator {
     /// # Errors
     /// When it doesn't get ready; the message has the end of its log.
     pub async fn from_chart(cluster: &Cluster, values: &[&str]) -> Result<Self> {
-        let operator = Self {
-            user: installation::user(NAMESPACE),
-            audit_log: cluster.audit_log(),
-            place: Place::Chart(cluster.client().clone()),
-        };
+        let operator = Self::installed(cluster);
         let install = Command::new(machine::repository().join("hack/install.sh"))
             .args([
                 "--set-string",
@@ -198,6 +194,15 @@ impl Operator {
         match install.output().await {
             Ok(_) => Ok(operator),
             Err(error) => Err(error.context(operator.log_tail(40).await)),
+        }
+    }
+
+    /// The operator that somebody else installs with the chart.
+    pub fn installed(cluster: &Cluster) -> Self {
+        Self {
+            user: installation::user(NAMESPACE),
+            audit_log: cluster.audit_log(),
+            place: Place::Chart(cluster.client().clone()),
         }
     }
 

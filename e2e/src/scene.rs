@@ -194,7 +194,8 @@ impl Scene {
         wait_for(&what, timeout, look, async || self.explain().await).await
     }
 
-    async fn explain(&self) -> String {
+    /// The pods and Events of the namespace, and the end of the operator's log.
+    pub async fn explain(&self) -> String {
         let pods = diagnose::pods(&self.client, &self.namespace).await;
         let events = diagnose::events(&self.client, &self.namespace).await;
         let log = match &self.operator {

@@ -1,4 +1,4 @@
-//! Models: what is read for a plan.
+//! Models: a plan needs nothing but the Model.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ pub(crate) struct Models;
 
 impl Controller for Models {
     type Object = Model;
-    type Seen = Model;
+    type Seen = Arc<Model>;
     const NAME: &'static str = "millwright-model";
 
-    async fn observe(_: &Context, object: Arc<Model>) -> anyhow::Result<Model> {
-        Ok((*object).clone())
+    async fn observe(_: &Context, object: Arc<Model>) -> anyhow::Result<Self::Seen> {
+        Ok(object)
     }
 
-    fn plan(seen: &Model, _: &Settings, now: Timestamp) -> Plan<ModelStatus> {
+    fn plan(seen: &Self::Seen, _: &Settings, now: Timestamp) -> Plan<ModelStatus> {
         model::plan(seen, now)
     }
 }

@@ -15,8 +15,12 @@ pub enum Verdict {
     ReadyAndReconciling,
     /// Work is under way.
     Reconciling,
-    /// Waits for a person's ordinary act or for the clock: neither ready nor at work.
+    /// Waits for another object: neither ready nor at work.
     Waiting,
+    /// Does its job now, and the spec says that nothing new is started.
+    ReadyAndSuspended,
+    /// Stands still because the spec says so.
+    Suspended,
     /// Nothing will change without a person.
     Stalled,
     /// A run ended well.
@@ -35,12 +39,14 @@ pub fn set(
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
-    use ConditionType::{Complete, Failed, Ready, Reconciling, Stalled};
+    use ConditionType::{Complete, Failed, Ready, Reconciling, Stalled, Suspended};
     let wanted: &[(ConditionType, bool)] = match verdict {
         Verdict::Ready => &[(Ready, true)],
         Verdict::ReadyAndReconciling => &[(Ready, true), (Reconciling, true)],
         Verdict::Reconciling => &[(Ready, false), (Reconciling, true)],
         Verdict::Waiting => &[(Ready, false)],
+        Verdict::ReadyAndSuspended => &[(Ready, true), (Suspended, true)],
+        Verdict::Suspended => &[(Suspended, true)],
         Verdict::Stalled => &[(Ready, false), (Stalled, true)],
         Verdict::Complete => &[(Ready, true), (Complete, true)],
         Verdict::Failed => &[(Ready, false), (Stalled, true), (Failed, true)],
@@ -67,6 +73,12 @@ pub fn set(
             }
         })
         .collect()
+}
+
+/// The condition that says how an object stands and why: Ready, or Suspended where there is none.
+pub fn stands(conditions: &[Condition]) -> Option<&Condition> {
+    let find = |kind: ConditionType| conditions.iter().find(|c| c.type_ == kind.as_str());
+    find(ConditionType::Ready).or_else(|| find(ConditionType::Suspended))
 }
 
 /// Whether a condition is true.
@@ -107,6 +119,8 @@ mod tests {
             Verdict::ReadyAndReconciling,
             Verdict::Reconciling,
             Verdict::Waiting,
+            Verdict::ReadyAndSuspended,
+            Verdict::Suspended,
             Verdict::Stalled,
             Verdict::Complete,
             Verdict::Failed,
@@ -114,7 +128,7 @@ mod tests {
             let list = set(&[], &verdict, Reason::Running, "", 1, at(1));
             let has = |kind| is_true(&list, kind);
             assert!(!(has(ConditionType::Reconciling) && has(ConditionType::Stalled)));
-            assert!(list.iter().any(|c| c.type_ == "Ready"), "{verdict:?}");
+            assert!(stands(&list).is_some(), "{verdict:?}");
         }
     }
 }

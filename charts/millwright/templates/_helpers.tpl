@@ -24,6 +24,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
+{{/* Labels, with a user's beside them: a dict of root and extra. The selectors depend on ours, so a
+     user's label of the same name gives way. */}}
+{{- define "millwright.labelsWith" -}}
+{{- toYaml (merge (include "millwright.labels" .root | fromYaml) .extra) -}}
+{{- end -}}
+
 {{/* Reference of an image: a dict of image and root. */}}
 {{- define "millwright.image" -}}
 {{- if .image.digest -}}

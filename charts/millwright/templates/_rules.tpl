@@ -5,7 +5,8 @@
 - apiGroups: [millwright.dev]
   resources: [datasets, trainingjobs, models, modelversions, modeldeployments, retrainpolicies]
   verbs: [get, list, watch]
-# Say how it stands. Specs are the users': there is no right to change one.
+# Say how it stands. Specs are the users': there is no right to change one. The status of a Model is
+# where version numbers are drawn.
 - apiGroups: [millwright.dev]
   resources:
     - datasets/status
@@ -14,7 +15,7 @@
     - modelversions/status
     - modeldeployments/status
     - retrainpolicies/status
-  verbs: [update, patch]
+  verbs: [update]
 # Own Jobs, Deployments and Services, so that they go with their owner, on clusters that check this
 # right (the admission plugin OwnerReferencesPermissionEnforcement).
 - apiGroups: [millwright.dev]
@@ -28,14 +29,14 @@
 - apiGroups: [millwright.dev]
   resources: [models, modelversions]
   verbs: [create]
-# Syncs, attempts, evaluations and test gates.
+# Syncs, attempts, evaluations and test gates. They are never changed.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, delete]
 # How their containers ended, and where gateways listen.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # The model servers of a stage.
 - apiGroups: [apps]
   resources: [deployments]

@@ -13,7 +13,7 @@ use millwright_plan::Reason;
 use super::Case;
 use crate::{
     kind::{Kind, Reference},
-    objects::{State, condition, typed},
+    objects::{State, condition, stands, typed},
 };
 
 /// Something that is wrong.
@@ -108,8 +108,10 @@ type Said = (String, String);
 /// object can do its job while something newer is in trouble.
 fn of_conditions(conditions: &[Condition]) -> Vec<Said> {
     let stalled = condition(conditions, ConditionType::Stalled).filter(|c| c.status == "True");
-    let ready = condition(conditions, ConditionType::Ready).filter(|c| {
-        c.status != "True" || Reason::parse(&c.reason).and_then(Reason::advice).is_some()
+    let ready = stands(conditions).filter(|c| {
+        c.type_ == ConditionType::Suspended.as_str()
+            || c.status != "True"
+            || Reason::parse(&c.reason).and_then(Reason::advice).is_some()
     });
     stalled
         .into_iter()

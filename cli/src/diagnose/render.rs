@@ -1,14 +1,12 @@
 //! A case in, lines out.
 
-use millwright_crds::common::ConditionType;
-
 use super::{
     Case,
     cause::{self, Cause},
     evidence,
 };
 use crate::{
-    objects::State,
+    objects::{State, stands},
     text::{Line, Tone},
 };
 
@@ -39,9 +37,9 @@ pub fn lines(case: &Case) -> Vec<Line> {
 
 fn cause_lines(causes: &[Cause], state: &State) -> Vec<Line> {
     if causes.is_empty() {
-        let ready = state.condition(ConditionType::Ready);
-        let well = ready.is_some_and(|ready| ready.status == "True");
-        let message = ready.map_or("", |ready| ready.message.as_str());
+        let stands = stands(&state.conditions);
+        let well = stands.is_some_and(|condition| condition.status == "True");
+        let message = stands.map_or("", |condition| condition.message.as_str());
         return vec![
             Line::new(
                 Tone::Strong,

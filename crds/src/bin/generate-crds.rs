@@ -1,4 +1,4 @@
-//! Writes the CRDs to a folder, one file per kind: `generate-crds charts/millwright/crds`.
+//! Writes the CRDs to a folder, one file per kind: `generate-crds charts/millwright/files/crds`.
 
 use std::{error::Error, path::Path};
 

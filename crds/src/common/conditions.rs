@@ -11,6 +11,9 @@ pub enum ConditionType {
     Reconciling,
     /// Nothing will change without a person. Removed when false.
     Stalled,
+    /// Nothing new is started, because the spec says so. Removed when false. What then doesn't do its
+    /// job has no Ready: kstatus takes a Ready that is false for work under way.
+    Suspended,
     /// A run ended well. Only on runs.
     Complete,
     /// A run ended badly. Only on runs.
@@ -24,6 +27,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Suspended => "Suspended",
             Self::Complete => "Complete",
             Self::Failed => "Failed",
         }

@@ -188,7 +188,7 @@ impl Bed {
 }
 
 async fn install_kinds(cluster: &Cluster) -> Result<()> {
-    let folder = machine::repository().join("charts/millwright/crds");
+    let folder = machine::repository().join("charts/millwright/files/crds");
     let mut documents: Vec<Value> = vec![];
     for entry in std::fs::read_dir(&folder)? {
         documents.extend(apply::read(&entry?.path())?);

@@ -4,7 +4,9 @@
 
 mod availability;
 mod builders;
+mod chart;
 mod crash;
+mod health;
 mod kubelet;
 mod objects;
 mod operator;
@@ -22,5 +24,7 @@ fn main() -> Result<()> {
     tests.extend(builders::tests());
     tests.extend(operator::tests());
     tests.extend(objects::tests());
+    tests.extend(health::tests());
+    tests.extend(chart::tests());
     suite::run(6, world::World::default(), tests)
 }

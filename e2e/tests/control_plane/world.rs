@@ -139,7 +139,7 @@ pub fn resource(kind: &str) -> ApiResource {
 /// # Errors
 /// When they can't be read.
 pub fn crds() -> Result<Vec<Value>> {
-    let folder = machine::repository().join("charts/millwright/crds");
+    let folder = machine::repository().join("charts/millwright/files/crds");
     let mut paths: Vec<_> = std::fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;

@@ -1,6 +1,7 @@
 //! Tests on a node, with real pods: the chart, the agent, and the flights example.
 
 mod failures;
+mod lifecycle;
 mod loops;
 mod object_store;
 mod rollout;
@@ -31,6 +32,7 @@ fn main() {
     // The longest first.
     let tests = vec![
         test!(loops::a_short_story_ends_with_a_better_model),
+        test!(lifecycle::install_upgrade_uninstall),
         test!(loops::shuffled_times_start_no_run),
         test!(loops::without_labels_no_run_starts),
         test!(loops::a_worse_model_is_refused),

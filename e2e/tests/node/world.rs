@@ -7,6 +7,7 @@ use millwright_e2e::{
     cluster::{Cluster, Parts},
     images,
     operator::Operator,
+    record::Recorder,
     scene::Scene,
     suite::Lazy,
 };
@@ -25,8 +26,21 @@ pub struct World {
 pub struct Node {
     /// The operator.
     pub operator: Arc<Operator>,
+    /// What is seen of all kinds, for those who look at it in e2e/gitops.
+    _recorded: Option<Written>,
     /// The cluster. It has an audit log.
     pub cluster: Cluster,
+}
+
+/// Written when the tests are over.
+struct Written(Recorder);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.write() {
+            eprintln!("{error:#}");
+        }
+    }
 }
 
 impl World {
@@ -43,7 +57,12 @@ impl World {
             let cluster = Cluster::up("node", parts).await?;
             let operator = Arc::new(Operator::from_chart(&cluster, &[]).await?);
             images::load(&cluster, &["flights"]).await?;
-            Ok(Node { operator, cluster })
+            let recorded = Written(Recorder::start(cluster.client(), None).await?);
+            Ok(Node {
+                operator,
+                _recorded: Some(recorded),
+                cluster,
+            })
         };
         self.node.get(make).await
     }
@@ -57,7 +76,7 @@ impl World {
         let make = async || {
             let parts = Parts {
                 node: true,
-                audit: false,
+                audit: true,
             };
             let cluster = Cluster::up("objects", parts).await?;
             let url = format!("artifacts.url={STORE}");
@@ -65,7 +84,11 @@ impl World {
             let operator = Arc::new(Operator::from_chart(&cluster, &values).await?);
             images::load(&cluster, &["flights"]).await?;
             images::load_tool(&cluster, "versitygw").await?;
-            Ok(Node { operator, cluster })
+            Ok(Node {
+                operator,
+                _recorded: None,
+                cluster,
+            })
         };
         self.with_objects.get(make).await
     }

@@ -1,14 +1,15 @@
 //! A Dataset: syncs, each a Job of one pod, and the versions that they find.
 //!
-//! | phase | Ready | Reconciling | Stalled |
-//! |---|---|---|---|
-//! | Pending | False | | |
-//! | Syncing, Failed without a current version | False | True | |
-//! | Syncing, Failed with a current version | True | True | |
-//! | Ready | True | | |
-//! | Rejected | False | | |
-//! | Suspended | whether a version is current | | |
-//! | Stalled | False | | True |
+//! | phase | Ready | Reconciling | Stalled | Suspended |
+//! |---|---|---|---|---|
+//! | Pending | False | | | |
+//! | Syncing, Failed without a current version | False | True | | |
+//! | Syncing, Failed with a current version | True | True | | |
+//! | Ready | True | | | |
+//! | Rejected | False | | | |
+//! | Suspended without a current version | | | | True |
+//! | Suspended with a current version | True | | | True |
+//! | Stalled | False | | True | |
 //!
 //! Rejected is not Stalled: new data can come without a person. A Dataset whose newest version was
 //! rejected while an older one is current is Ready, and its message says so.

@@ -56,9 +56,9 @@ impl Standing {
     pub fn settled(status: &DatasetStatus, suspended: bool, failure: Option<&Obstacle>) -> Self {
         if suspended {
             let verdict = if status.current.is_some() {
-                Verdict::Ready
+                Verdict::ReadyAndSuspended
             } else {
-                Verdict::Waiting
+                Verdict::Suspended
             };
             let message = with_current(
                 status,

@@ -12,7 +12,7 @@
 //! | a version waits for gates, or for the stage before | Promoting | True | | | Gating, WaitingForVersion |
 //! | a gate refused the newest version | RolledBack | True | | | GateFailed |
 //! | the newest version was taken back | RolledBack | True | | | RolledBack |
-//! | `spec.paused` | Paused | True, or False when nothing serves yet | | | Paused |
+//! | `spec.paused` | Paused | True, or absent when nothing serves yet; Suspended besides | | | Paused |
 //! | some pods of a stage don't serve | Degraded | True | True | | what is in the way |
 //! | no pod of a stage serves, or the first version doesn't in time | Degraded | False | True | | what is in the way, or Unavailable |
 //! | every stage serves what it should | Healthy | True | | | Healthy |

@@ -61,8 +61,10 @@ pub(super) fn overall(stages: &[Summary], paused: bool, missing: Option<&Missing
     let at_work = matches!(worst, Standing::RollingOut(_) | Standing::Degraded(_));
     let verdict = match (serves, at_work) {
         (true, true) => Verdict::ReadyAndReconciling,
-        (true, false) => Verdict::Ready,
         (false, true) => Verdict::Reconciling,
+        (true, false) if paused => Verdict::ReadyAndSuspended,
+        (false, false) if paused => Verdict::Suspended,
+        (true, false) => Verdict::Ready,
         (false, false) => Verdict::Waiting,
     };
     // A version that was refused while nothing ever served leaves the deployment pending.
@@ -230,7 +232,7 @@ mod tests {
                 true,
                 false,
                 Phase::Paused,
-                ready.clone(),
+                Verdict::ReadyAndSuspended,
                 Reason::Paused,
             ),
             (
@@ -238,7 +240,7 @@ mod tests {
                 true,
                 false,
                 Phase::Paused,
-                Verdict::Waiting,
+                Verdict::Suspended,
                 Reason::Paused,
             ),
             (

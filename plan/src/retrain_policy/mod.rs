@@ -1,11 +1,11 @@
 //! A RetrainPolicy: what live traffic says of the model in a stage, and when to train again.
 //!
-//! | phase | Ready | Reconciling | Stalled |
+//! | phase | Ready | Stalled | Suspended |
 //! |---|---|---|---|
-//! | Pending, Suspended | False | | |
-//! | Watching, CoolingDown | True | | |
-//! | Retraining | True | True | |
-//! | Stalled | False | | True |
+//! | Pending | False | | |
+//! | Watching, CoolingDown, Retraining | True | | |
+//! | Suspended | | | True |
+//! | Stalled | False | True | |
 //!
 //! A firing is decided from the evaluations of the version in the stage, and named by the policy,
 //! that version and its number. What was fired before is read from the TrainingJobs, so that a

@@ -50,7 +50,7 @@ impl Standing {
     pub fn suspended() -> Self {
         Self::new(
             RetrainPolicyPhase::Suspended,
-            Verdict::Waiting,
+            Verdict::Suspended,
             Reason::Suspended,
             "spec.suspend is true: set it to false to evaluate and to start runs again",
         )
@@ -138,7 +138,9 @@ impl Standing {
     fn retraining(run: &str, seen: &str, hold: &str) -> Self {
         Self::new(
             RetrainPolicyPhase::Retraining,
-            Verdict::ReadyAndReconciling,
+            // Its spec is in force and traffic is watched: that a run takes hours keeps nobody
+            // waiting who has applied the policy.
+            Verdict::Ready,
             Reason::Retraining,
             format!("TrainingJob {run} is under way; {seen}{hold}"),
         )

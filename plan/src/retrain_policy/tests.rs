@@ -182,7 +182,7 @@ fn two_breaches_of_three_fire_once() {
     assert_eq!(world.fired.len(), 1);
     assert_eq!(
         world.standing(),
-        (RetrainPolicyPhase::Retraining, true, true, false)
+        (RetrainPolicyPhase::Retraining, true, false, false)
     );
     let run = world.status().last_run.clone().unwrap();
     assert_eq!((run.firing, run.trigger.as_str()), (1, "quality"));

@@ -1,12 +1,12 @@
 //! One training run: attempts, each a Job of one pod, then the evaluation, then the registration.
 //!
-//! | phase | Ready | Reconciling | Stalled | Complete | Failed |
-//! |---|---|---|---|---|---|
-//! | Pending, Preparing, Running, Publishing, Evaluating | False | True | | | |
-//! | Pending, while the name of its Job is somebody else's | False | | True | | |
-//! | Suspended | False | | | | |
-//! | Succeeded | True | | | True | |
-//! | Failed | False | | True | | True |
+//! | phase | Ready | Reconciling | Stalled | Suspended | Complete | Failed |
+//! |---|---|---|---|---|---|---|
+//! | Pending, Preparing, Running, Publishing, Evaluating | False | True | | | | |
+//! | Pending, while the name of its Job is somebody else's | False | | True | | | |
+//! | Suspended | | | | True | | |
+//! | Succeeded | True | | | | True | |
+//! | Failed | False | | True | | | True |
 
 mod attempt;
 mod deadline;

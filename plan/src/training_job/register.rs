@@ -23,6 +23,7 @@ use millwright_crds::{
 use crate::{
     Object, Operation, Reason,
     conditions::{self, Verdict},
+    model::MADE_BY,
 };
 
 /// What has to happen next.
@@ -100,6 +101,8 @@ pub(super) fn step(
 fn create_model(name: &str, namespace: &str) -> Operation {
     let mut model = Model::new(name, ModelSpec::default());
     model.metadata.namespace = Some(namespace.into());
+    let (label, value) = MADE_BY;
+    model.labels_mut().insert(label.into(), value.into());
     Operation::Create(Object::custom(&model))
 }
 
@@ -112,7 +115,7 @@ fn raise(model: &Model, number: u32, uid: &str, version: &str, now: Timestamp) -
     status.latest = Some(version.into());
     status.observed_generation = generation;
     status.phase = ModelPhase::Ready;
-    let message = format!("{version} is the latest version");
+    let message = crate::model::message(version);
     status.conditions = conditions::set(
         &status.conditions,
         &Verdict::Ready,
@@ -175,7 +178,7 @@ fn model_version(made: &Made<'_>, number: u32, namespace: &str) -> ModelVersion 
     let mut labels = BTreeMap::from([
         (LABEL_MODEL.into(), made.model.to_owned()),
         (LABEL_OWNER.into(), uid),
-        ("app.kubernetes.io/managed-by".into(), "millwright".into()),
+        (MADE_BY.0.into(), MADE_BY.1.into()),
     ]);
     if let Some(policy) = run.labels().get(LABEL_POLICY) {
         labels.insert(LABEL_POLICY.into(), policy.clone());

@@ -84,7 +84,7 @@ impl Run<'_> {
         self.stand(
             self.known(),
             TrainingJobPhase::Suspended,
-            &Verdict::Waiting,
+            &Verdict::Suspended,
             Reason::Suspended,
             "spec.suspend is true: set it to false to go on with a new attempt",
         )

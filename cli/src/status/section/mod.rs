@@ -9,7 +9,7 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use millwright_crds::common::{Condition, ConditionType};
+use millwright_crds::common::Condition;
 
 pub use next::next;
 
@@ -18,7 +18,7 @@ use super::{
     story::{Loop, Story},
 };
 use crate::{
-    objects::condition,
+    objects::stands,
     text::{Line, Span, Tone},
     time::figure,
 };
@@ -73,10 +73,9 @@ impl Block {
         }
     }
 
-    /// Adds the message of the Ready condition where the phase alone isn't good news.
+    /// Adds what the conditions say where the phase alone isn't good news.
     fn explained(mut self, conditions: &[Condition]) -> Self {
-        let message =
-            condition(conditions, ConditionType::Ready).map(|ready| ready.message.as_str());
+        let message = stands(conditions).map(|condition| condition.message.as_str());
         if let Some(message) = message.filter(|message| !message.is_empty())
             && self.phase.tone != Tone::Good
         {

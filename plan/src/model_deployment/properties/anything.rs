@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{three_stages, unchanged};
-use crate::model_deployment::{fixtures, simulator::World};
+use crate::{
+    conditions,
+    model_deployment::{fixtures, simulator::World},
+};
 
 /// A value that may be absent.
 fn maybe(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Option<Value>> {
@@ -202,7 +205,7 @@ proptest! {
             let plan = world.step();
             unchanged(&world, &plan)?;
             prop_assert_eq!(plan.status.observed_generation, 1);
-            prop_assert!(plan.status.conditions.iter().any(|c| c.type_ == "Ready"));
+            prop_assert!(conditions::stands(&plan.status.conditions).is_some());
             world.roll(step % 2 == 0);
             world.end_tests(step % 3 == 0);
             world.wait(60);

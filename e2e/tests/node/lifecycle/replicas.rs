@@ -1,0 +1,66 @@
+//! Two replicas and a node that is drained.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod, policy::v1::PodDisruptionBudget};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{EvictParams, ListParams},
+};
+use millwright_e2e::{installation::NAMESPACE, wait::wait_for};
+
+const NAME: &str = "millwright-operator";
+/// Longest time until a replica has taken the place of another.
+const REPLACED: Duration = Duration::from_secs(60);
+
+/// Both replicas are ready, one leads, and of two evictions at once only one is allowed; then both are
+/// ready again, and one of them leads.
+pub async fn only_one_goes(client: &Client) -> Result<()> {
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let names = both_ready(client).await?;
+    let leader = leader(client).await?;
+    ensure!(
+        names.contains(&leader),
+        "{leader} leads, not one of {names:?}"
+    );
+    let params = EvictParams::default();
+    let (one, other) = tokio::join!(
+        pods.evict(&names[0], &params),
+        pods.evict(&names[1], &params)
+    );
+    let refused = |result: &kube::Result<_>| matches!(result, Err(kube::Error::Api(status)) if status.code == 429);
+    ensure!(
+        one.is_ok() && refused(&other) || other.is_ok() && refused(&one),
+        "of two replicas one may go: {one:?}, {other:?}"
+    );
+    let names = both_ready(client).await?;
+    let look = async || Ok(names.contains(&self::leader(client).await?).then_some(()));
+    let explain = async || format!("none of {names:?} leads");
+    wait_for("a replica leads", REPLACED, look, explain).await
+}
+
+/// Waits until the budget allows a disruption: both replicas are ready. Their names.
+async fn both_ready(client: &Client) -> Result<Vec<String>> {
+    let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), NAMESPACE);
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let look = async || {
+        let status = budgets.get(NAME).await?.status.unwrap_or_default();
+        let list = pods.list(&ListParams::default()).await?;
+        let live = list
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let names: Vec<_> = live.map(ResourceExt::name_any).collect();
+        let ready = status.current_healthy == 2 && status.disruptions_allowed == 1;
+        Ok((ready && names.len() == 2).then_some(names))
+    };
+    let explain = async || millwright_e2e::diagnose::pods(client, NAMESPACE).await;
+    wait_for("both replicas are ready", REPLACED, look, explain).await
+}
+
+async fn leader(client: &Client) -> Result<String> {
+    let leases = Api::<Lease>::namespaced(client.clone(), NAMESPACE);
+    let lease = leases.get(NAME).await?;
+    let holder = lease.spec.and_then(|spec| spec.holder_identity);
+    holder.context("nobody leads")
+}
