@@ -168,6 +168,18 @@ impl Kubelet<'_> {
         self.write(pod, &status).await
     }
 
+    /// The pod that looks into the artifact store for what an attempt left finds nothing there.
+    ///
+    /// # Errors
+    /// When there is no such pod, or its status is refused.
+    pub async fn finds_nothing(&self, owner: &str, attempt: u32) -> Result<()> {
+        let pod = self.pod(owner, "collect", attempt).await?;
+        let nothing = json!({"v": 1, "reason": "PublishFailed", "message": "no result"});
+        let code = millwright_crds::wire::contract::exit::UNAVAILABLE;
+        self.ends(&pod, &End::badly(code, &nothing.to_string()))
+            .await
+    }
+
     /// The node takes the pod away before it is done.
     ///
     /// # Errors

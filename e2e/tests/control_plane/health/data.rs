@@ -112,7 +112,7 @@ async fn runs(stage: &Stage) -> Result<()> {
             json!({"description": "made by a person"}),
         )
         .await?;
-    stage.saw(&["model-new", "model-pending"]).await?;
+    stage.saw(&["model-new", "model-pending-ready"]).await?;
 
     let waits = run(json!({"inputs": [{"name": "train", "dataset": {"name": "none"}}]}));
     stage.create("TrainingJob", "waits", waits).await?;

@@ -36,6 +36,9 @@ pub fn judge(object: &DynamicObject, changes: &[Change], at_work: bool) -> Stand
     let conditions: Vec<Condition> = conditions.unwrap_or_default();
     let find = |kind: &str| conditions.iter().find(|c| c.type_ == kind);
     let is_true = |kind: &str| find(kind).is_some_and(|c| c.status == "True");
+    if is_true("Suspended") && find("Ready").is_none() {
+        return Standing::Waits;
+    }
     let Some(ready) = find("Ready") else {
         return Standing::Wrong("it has no condition Ready".into());
     };

@@ -52,7 +52,7 @@ async fn no_pods(world: &World, namespace: &str, rule: Value, word: &str) -> Res
         api.patch(namespace, &PatchParams::default(), &Patch::Merge(&rule))
             .await?;
     } else {
-        scene.apply_documents(&[rule.clone()]).await?;
+        scene.apply_documents(std::slice::from_ref(&rule)).await?;
     }
     if rule["kind"] == "ResourceQuota" {
         // It counts from when its controller has seen it.

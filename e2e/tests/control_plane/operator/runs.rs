@@ -43,6 +43,7 @@ pub async fn suspend_stops_and_resumes(world: &World) -> Result<()> {
     scene
         .merge::<TrainingJob>("run", &json!({"spec": {"suspend": false}}))
         .await?;
+    kubelet.finds_nothing(&owner, 1).await?;
     let second = kubelet.pod(&owner, "training", 2).await?;
     kubelet.starts(&second).await?;
     let running = phase(&scene, "run", TrainingJobPhase::Running).await?;

@@ -52,6 +52,7 @@ pub async fn a_dataset(world: &World) -> Result<()> {
             phase(&scene, "run", TrainingJobPhase::Suspended).await?;
         }
     }
+    kubelet.finds_nothing(&owner, 1).await?;
     let pod = kubelet.pod(&owner, "training", 2).await?;
     kubelet.starts(&pod).await?;
     kubelet.ends(&pod, &End::well(&result())?).await?;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Longest time until a namespace is gone.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_secs(180);
 
 pub async fn a_namespace_goes_with_all_in_it(world: &World) -> Result<()> {
     let scene = scene(world, "deleted").await?;
