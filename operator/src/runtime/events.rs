@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::answer::{namespace_ends, said};
 
-/// Longest note that the API server takes.
+/// Most bytes of a note that the API server takes.
 const NOTE_LIMIT: usize = 1_024;
 /// Most Events that wait. More come only when the API server is in trouble, and then the first
 /// ones tell of it.
@@ -72,7 +72,7 @@ impl Events {
                     EventType::Normal
                 },
                 reason: event.reason.as_str().into(),
-                note: Some(event.message.chars().take(NOTE_LIMIT / 4).collect()),
+                note: Some(cut(&event.message).to_owned()),
                 action: "Reconcile".into(),
                 secondary: None,
             };
@@ -83,12 +83,24 @@ impl Events {
     }
 }
 
+/// As much of a message as a note may have.
+fn cut(message: &str) -> &str {
+    &message[..message.floor_char_boundary(NOTE_LIMIT)]
+}
+
 #[cfg(test)]
 mod tests {
     use millwright_crds::Model;
     use millwright_plan::Reason;
 
     use super::*;
+
+    #[test]
+    fn a_note_has_at_most_1024_bytes() {
+        assert_eq!(cut("short"), "short");
+        let long = format!("{}{}", "a".repeat(1_023), "é".repeat(9));
+        assert_eq!(cut(&long), "a".repeat(1_023));
+    }
 
     #[test]
     fn keeps_the_order_and_never_waits() {

@@ -1,6 +1,6 @@
 //! How a namespace ends: all that the operator answers for, without what is another each time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::{
@@ -142,8 +142,12 @@ fn metadata<K: Kind>(meta: &ObjectMeta) -> Value {
     let owners = owners.map(|owner| format!("{} {}", owner.kind, owner.name));
     // Pods have generated names.
     let name = meta.name.as_deref().filter(|_| K::kind(&()) != "Pod");
+    // The tests' own are looks that were asked for.
+    let annotations = meta.annotations.iter().flatten();
+    let annotations = annotations.filter(|(key, _)| !key.starts_with("millwright-e2e/"));
     json!({
-        "name": name, "labels": meta.labels, "annotations": meta.annotations,
+        "name": name, "labels": meta.labels,
+        "annotations": annotations.collect::<BTreeMap<_, _>>(),
         "finalizers": meta.finalizers, "owners": owners.collect::<Vec<_>>(),
         "deleting": meta.deletion_timestamp.is_some(),
     })
