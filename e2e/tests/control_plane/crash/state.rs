@@ -197,7 +197,12 @@ impl Normal {
             (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
             (r"\b[0-9a-f]{8}\b", "HASH"),
-            (r"(pod-template-hash: )\S+", "${1}HASH"),
+            // Of pods whose environment names the namespace.
+            (
+                r"((?:pod-template-hash|millwright.dev/spec-hash): )\S+",
+                "${1}HASH",
+            ),
+            (r"(ReplicaSet \S+)-[0-9a-z]+", "$1-HASH"),
         ];
         let rules = rules.map(|(pattern, word)| anyhow::Ok((Regex::new(pattern)?, word)));
         Ok(Self {
