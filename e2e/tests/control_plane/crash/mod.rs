@@ -191,7 +191,7 @@ async fn tell(
         anyhow::Ok(End {
             killed: proxy.has_stopped(),
             state: State::of(&scene).await?,
-            started: node.started(),
+            started: node.started()?,
             writes: proxy.writes(),
         })
     };

@@ -60,9 +60,15 @@ impl Node {
         Ok(gateway.address().to_owned())
     }
 
-    /// What was started, and how often.
-    pub fn started(&self) -> BTreeMap<String, usize> {
-        self.0.lock().started.clone()
+    /// What was started, and how often; names without the hashes in them.
+    ///
+    /// # Errors
+    /// When the pattern is wrong.
+    pub fn started(&self) -> Result<BTreeMap<String, usize>> {
+        let hash = regex::Regex::new(r"\b[0-9a-f]{8}\b")?;
+        let started = self.0.lock().started.clone().into_iter();
+        let named = started.map(|(name, times)| (hash.replace_all(&name, "HASH").into(), times));
+        Ok(named.collect())
     }
 
     /// Plays until it is dropped.

@@ -202,7 +202,9 @@ impl Normal {
                 r"((?:pod-template-hash|millwright.dev/spec-hash): )\S+",
                 "${1}HASH",
             ),
-            (r"(ReplicaSet \S+)-[0-9a-z]+", "$1-HASH"),
+            (r"ReplicaSet \S+", "ReplicaSet"),
+            // A hash of digits alone is quoted.
+            ("\"HASH\"", "HASH"),
         ];
         let rules = rules.map(|(pattern, word)| anyhow::Ok((Regex::new(pattern)?, word)));
         Ok(Self {
