@@ -34,7 +34,7 @@ check: ## Check all that needs no running: format, lints, generated files, chart
 
 .PHONY: generate
 generate: ## Write the chart's CRDs anew from the crds crate
-	@cargo run --release --locked --quiet --package millwright-crds --features generator --bin generate-crds charts/millwright/files/crds
+	@hack/generate.sh charts/millwright/files/crds
 
 .PHONY: test
 test: ## Run all tests: units, properties, and the end-to-end ones on clusters of their own

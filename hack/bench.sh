@@ -21,7 +21,9 @@ bench_scale() {
   hack/prerequisites.sh cluster
   hack/tools.sh
   hack/tools.sh kwok
-  cargo build --release --locked --quiet --workspace --features millwright-e2e/clusters --example scale || return 1
+  # Optimised, unlike tests: the client is measured, too.
+  cargo build --release --locked --quiet --workspace --features millwright-e2e/clusters --example scale \
+    --config 'profile.release.package.millwright-e2e.opt-level=2' || return 1
   "$CARGO_TARGET_DIR/$(host_triple)/release/examples/scale"
 }
 

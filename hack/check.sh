@@ -27,9 +27,9 @@ check_python() {
 check_chart() { hack/chart-test.sh; }
 
 check_crds() {
-  cargo run --release --locked --quiet --package millwright-crds --features generator --bin generate-crds "$temporary/crds" || return 1
+  hack/generate.sh "$temporary/crds" || return 1
   if ! diff -ru charts/millwright/files/crds "$temporary/crds"; then
-    say "charts/millwright/files/crds is not what the crds crate says; write it anew with: cargo run --release -p millwright-crds --features generator --bin generate-crds charts/millwright/files/crds"
+    say "charts/millwright/files/crds is not what the crds crate says; write it anew with: make generate"
     return 1
   fi
 }

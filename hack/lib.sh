@@ -12,6 +12,18 @@ export MILLWRIGHT_HOME=${MILLWRIGHT_HOME:-$HOME/.cache/millwright}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$MILLWRIGHT_HOME/target}
 export PATH=$MILLWRIGHT_HOME/bin:$PATH
 
+# cargo takes a file that is older than what was compiled from it for unchanged, also when that was
+# the file of another clone. So what another clone has left in a target directory that both share
+# counts as stale.
+own_target_directory() {
+  local owner=$CARGO_TARGET_DIR/.repository
+  if [[ -d $CARGO_TARGET_DIR && $(cat "$owner" 2>/dev/null) != "$repository" ]]; then
+    find "$repository" -name '*.rs' -not -path "$CARGO_TARGET_DIR/*" -exec touch {} +
+  fi
+  mkdir -p "$CARGO_TARGET_DIR"
+  printf '%s\n' "$repository" >"$owner"
+}
+
 say() { printf '%s\n' "$*" >&2; }
 
 die() {
@@ -28,3 +40,5 @@ content_hash() {
   shift
   (cd "$directory" && find . -type f "$@" -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum) | sha256sum | cut -c1-16
 }
+
+own_target_directory
