@@ -1,4 +1,4 @@
-//! What a stage's Deployment remembers: the pods that it runs, and those to return to.
+//! What a stage's Deployment remembers: the pods that it runs, and those that they replaced.
 //!
 //! The spec says only what is wanted now. To scale, or to take a version back, after the spec has
 //! changed, what ran before must be known to the letter, or else its pods would be replaced, too.
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::target::Version;
 
-/// Annotation with a list of revisions as JSON: what the Deployment's template is, and what to
-/// return to while that is being rolled out.
+/// Annotation with a list of revisions as JSON: what the Deployment's template is, and what it
+/// replaced, which is what to return to while the template is being rolled out.
 pub const ANNOTATION: &str = "millwright.dev/revisions";
 
 /// What pods of a stage are made from.

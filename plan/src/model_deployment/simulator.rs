@@ -231,7 +231,12 @@ impl World {
             state.replicas = replicas;
             state.observed = false;
         }
-        state.annotations = text(object, "annotations");
+        let annotations = text(object, "annotations");
+        if state.annotations != annotations {
+            // The API server counts that as another generation, too.
+            state.annotations = annotations;
+            state.observed = false;
+        }
         self.seen.deployments.push(state);
     }
 

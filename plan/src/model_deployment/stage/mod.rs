@@ -313,7 +313,16 @@ impl<'a> Pass<'a> {
                 (Some(made).filter(|m| m.revision == next.revision)?, serving)
             }
             // Pods of a first version that was given up stay, until they serve or another comes.
-            _ => (serving?, None),
+            _ => {
+                let serving = serving?;
+                // To forget what it replaced would cost a write at the end of every rollout, and a
+                // wait for the Deployment's controller, which has nothing to do.
+                let before = match self.remembered.as_slice() {
+                    [running, before] if *running == serving => Some(before.clone()),
+                    _ => None,
+                };
+                (serving, before)
+            }
         };
         let object = deployment::build(
             &self.context.seen.object,

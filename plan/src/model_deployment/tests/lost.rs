@@ -64,7 +64,7 @@ fn a_rollout_whose_end_was_not_committed() {
     world.step();
     world.roll(true);
     crash(&mut world);
-    // The Deployment has let go of s:1 by now, and the spec asks for neither.
+    // The spec asks for neither by now, and what the status says that serves is remembered.
     world.edit(|seen| seen.object.spec.stages[0].replicas = 2);
     world.step();
     world.edit(|seen| seen.object.spec.paused = true);
@@ -73,7 +73,18 @@ fn a_rollout_whose_end_was_not_committed() {
     let stage = world.stage("serving");
     let current = stage.current.as_ref().map(|one| one.revision.clone());
     assert_eq!((current, &stage.next), (world.deployed("serving"), &None));
-    assert_eq!(image(&world), "s:2");
+    assert_eq!(image(&world), "s:1");
+}
+
+#[test]
+fn the_end_of_a_rollout_costs_the_deployment_no_write() {
+    let mut world = one_stage();
+    world.seen.versions.push(fixtures::version(2));
+    world.step();
+    world.roll(true);
+    let plan = world.step();
+    assert!(plan.operations.is_empty(), "{:?}", plan.operations);
+    assert_eq!(world.serves("serving"), Some(2));
 }
 
 #[test]
