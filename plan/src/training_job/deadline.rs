@@ -9,7 +9,7 @@ use millwright_crds::{
     training_job::{Failure, FailureReason},
 };
 
-use super::failure;
+use super::{Run, failure};
 use crate::time;
 
 /// Time until the deadline; zero when it has passed, `None` when there is none or the run hasn't
@@ -30,6 +30,36 @@ pub(super) fn failure(limit: Duration, attempt: u32, now: Timestamp) -> Failure 
          or give the run less to do"
     );
     failure::plain(FailureReason::DeadlineExceeded, message, attempt, now)
+}
+
+impl Run<'_> {
+    /// The limit, when the run has taken longer.
+    pub(super) fn deadline_passed(&self) -> Option<Duration> {
+        let limit = self.seen.object.spec.active_deadline?.as_std();
+        (self.time_to_deadline()? == Duration::ZERO).then_some(limit)
+    }
+
+    /// Time until the deadline, when it is known.
+    pub(super) fn time_to_deadline(&self) -> Option<Duration> {
+        left(
+            self.seen
+                .object
+                .spec
+                .active_deadline
+                .map(|limit| limit.as_std()),
+            self.started(),
+            self.now,
+        )
+    }
+
+    /// When the first attempt started.
+    pub(super) fn started(&self) -> Option<Timestamp> {
+        self.before
+            .start_time
+            .as_deref()
+            .and_then(time::parse)
+            .or_else(|| self.seen.jobs.iter().filter_map(|job| job.created).min())
+    }
 }
 
 #[cfg(test)]

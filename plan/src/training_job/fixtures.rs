@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use millwright_crds::{
     LABEL_OWNER, TrainingJobSpec,
     dataset::CurrentVersion,
+    training_job::TrainingJobPhase,
     wire::{attempt::AgentFailure, evaluation::EvaluationReport},
 };
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     Object,
-    observed::{ContainerState, LABEL_JOB, Lifecycle, Terminated},
+    observed::{ContainerState, JobPhase, LABEL_JOB, Lifecycle, Terminated},
     settings::AgentResources,
 };
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use millwright_crds::{
-    LABEL_ATTEMPT, LABEL_ROLE,
+    LABEL_ATTEMPT, LABEL_ROLE, TrainingJobStatus,
     training_job::{Failure, FailureReason},
     wire::{self, Versioned},
 };
 
-use super::{failure, outcome::message_of};
+use super::{Run, failure, job as pod, outcome::message_of};
 use crate::{
+    Operation, Plan,
     observed::{JobPhase, JobState, PodState},
     time,
 };
@@ -99,6 +100,37 @@ pub(super) fn kept<T: Versioned>(
                     Kept::Nothing(failure)
                 }
                 _ => unreadable(failure),
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// The pod is gone and nobody read its message: a small Job reads the record in the store.
+    pub(super) fn collect<T>(
+        &self,
+        attempt: u32,
+        role: &str,
+        kept: &Kept<T>,
+    ) -> Plan<TrainingJobStatus> {
+        match kept {
+            Kept::Unknown => {
+                let job = pod::collect(&self.seen.object, attempt, role, self.settings);
+                let mut plan = Plan::status(self.collecting(attempt));
+                self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
+                plan
+            }
+            Kept::Unreadable { failure, left } => {
+                let mut plan = self.unreadable(attempt, failure);
+                match job(attempt, role, &self.seen.jobs) {
+                    Some(job) if left.is_zero() => plan.operations.push(self.delete(job)),
+                    _ => plan = plan.within(*left),
+                }
+                plan
+            }
+            Kept::Looking(Some(stuck)) => self.unreadable(attempt, stuck).within(failure::PATIENCE),
+            Kept::Looking(None) | Kept::Found(_) | Kept::Nothing(_) => {
+                Plan::status(self.collecting(attempt))
             }
         }
     }

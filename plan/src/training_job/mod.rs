@@ -22,6 +22,7 @@ mod refusal;
 mod register;
 mod retry;
 mod status;
+mod suspend;
 
 #[cfg(test)]
 mod fixtures;
@@ -30,8 +31,6 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use millwright_crds::{
@@ -39,18 +38,16 @@ use millwright_crds::{
     dataset::DatasetStatus,
     model::Model,
     model_version::ModelVersion,
-    training_job::{Failure, FailureReason, ResolvedInput, TrainingJobPhase},
+    training_job::{FailureReason, ResolvedInput},
     wire::attempt::{AttemptResult, ProgressReport},
 };
 
 use crate::{
     Event, Operation, Plan, Reason, Settings, SpecError, Target,
-    observed::{JobPhase, JobState, PodState},
+    observed::{JobState, PodState},
     pod::refused,
-    time,
 };
-use lost::Kept;
-use outcome::{Outcome, Waiting};
+use outcome::Outcome;
 
 pub use attempt::build as build_attempt;
 pub use evaluation::build as build_evaluation;
@@ -90,11 +87,6 @@ pub struct Observed {
     /// What the agent of the trainer that runs says now, if it was asked and answers.
     pub progress: Option<ProgressReport>,
 }
-
-/// How soon a run that publishes is asked again whether it still does.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// What a run says that publishes although it is to be suspended.
-const AND_THEN_SUSPENDED: &str = "its model is published first; then the run is suspended";
 
 /// A version that serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +166,68 @@ impl Run<'_> {
         }
     }
 
+    fn after_training(
+        &self,
+        attempt: u32,
+        resolved: &[ResolvedInput],
+        result: &AttemptResult,
+    ) -> Result<Plan<TrainingJobStatus>, SpecError> {
+        let spec = &self.seen.object.spec;
+        if spec.evaluation.is_none() {
+            return Ok(self.register(attempt, resolved, result, None));
+        }
+        let Some(evaluation) = lost::job(attempt, EVALUATION, &self.seen.jobs) else {
+            let champion = evaluation::champion(spec, self.seen.champion.as_ref());
+            let job = evaluation::build(
+                &self.seen.object,
+                attempt,
+                resolved,
+                result,
+                champion,
+                self.settings,
+            )?;
+            let mut plan = Plan::status(self.evaluating(attempt, resolved, result, None));
+            self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
+            return Ok(plan);
+        };
+        Ok(
+            match evaluation::outcome(
+                attempt,
+                evaluation,
+                &self.seen.jobs,
+                &self.seen.pods,
+                self.now,
+            ) {
+                evaluation::Outcome::Waiting(obstacle) => {
+                    let status = self.evaluating(attempt, resolved, result, obstacle.as_ref());
+                    // What is in its way, or that nothing comes, is told by no event.
+                    let left = refused::patience_left(evaluation, self.now);
+                    Plan::status(status).within(left.unwrap_or(failure::PATIENCE))
+                }
+                evaluation::Outcome::Settling(left) => {
+                    Plan::status(self.before.clone()).within(left)
+                }
+                evaluation::Outcome::Disrupted(failure) => {
+                    let status = self.evaluating(attempt, resolved, result, Some(&failure));
+                    let mut plan = Plan::status(status);
+                    plan.operations.push(self.delete(evaluation));
+                    plan.events.push(Event::warning(
+                        failure::reason(failure.reason),
+                        failure.message,
+                    ));
+                    plan
+                }
+                evaluation::Outcome::Lost(kept) => self.collect(attempt, COLLECT_EVALUATION, &kept),
+                evaluation::Outcome::Failed(failure) => self.fail(failure),
+                evaluation::Outcome::Succeeded(report) => {
+                    let champion = evaluation::recorded_champion(evaluation);
+                    let found = evaluation::result(resolved, &report, champion);
+                    self.register(attempt, resolved, result, found)
+                }
+            },
+        )
+    }
+
     /// Number of the latest attempt, whether its Job is still there or not; 0 before the first.
     fn attempts(&self) -> u32 {
         let numbers = self
@@ -237,96 +291,6 @@ impl Run<'_> {
         plan.operations.push(operation);
     }
 
-    fn suspend(&self) -> Plan<TrainingJobStatus> {
-        let publishes = self.seen.progress.as_ref().is_some_and(|p| p.publishing);
-        if let Some((attempt, _)) = self.latest(TRAINING).filter(|_| publishes) {
-            return Plan::status(self.publishing(attempt, AND_THEN_SUSPENDED)).within(ASK_AGAIN);
-        }
-        let mut plan = Plan::status(self.suspended());
-        plan.operations = self.stop_jobs();
-        if self.before.phase != TrainingJobPhase::Suspended {
-            plan.events.push(Event::normal(
-                Reason::Suspended,
-                "spec.suspend is true: the run is stopped until it is false",
-            ));
-        }
-        plan
-    }
-
-    /// Deletes what still runs.
-    fn stop_jobs(&self) -> Vec<Operation> {
-        self.seen
-            .jobs
-            .iter()
-            .filter(|job| job.phase == JobPhase::Active && !job.deleting)
-            .map(|job| self.delete(job))
-            .collect()
-    }
-
-    fn deadline_passed(&self) -> Option<Duration> {
-        let limit = self.seen.object.spec.active_deadline?.as_std();
-        (self.time_to_deadline()? == Duration::ZERO).then_some(limit)
-    }
-
-    fn time_to_deadline(&self) -> Option<Duration> {
-        deadline::left(
-            self.seen
-                .object
-                .spec
-                .active_deadline
-                .map(|limit| limit.as_std()),
-            self.started(),
-            self.now,
-        )
-    }
-
-    /// When the first attempt started.
-    fn started(&self) -> Option<Timestamp> {
-        self.before
-            .start_time
-            .as_deref()
-            .and_then(time::parse)
-            .or_else(|| self.seen.jobs.iter().filter_map(|job| job.created).min())
-    }
-
-    fn waiting(&self, attempt: u32, waiting: &Waiting) -> Plan<TrainingJobStatus> {
-        if self.seen.progress.as_ref().is_some_and(|p| p.publishing) {
-            return Plan::status(self.publishing(attempt, "its model is being published"))
-                .within(progress::EVERY);
-        }
-        let (status, event) = self.at_work(attempt, waiting);
-        let mut plan = Plan::status(status);
-        plan.events.extend(event);
-        if let Some(delay) = waiting.look_again {
-            plan = plan.within(delay);
-        }
-        plan
-    }
-
-    /// The pod is gone and nobody read its message: a small Job reads the record in the store.
-    fn collect<T>(&self, attempt: u32, role: &str, kept: &Kept<T>) -> Plan<TrainingJobStatus> {
-        match kept {
-            Kept::Unknown => {
-                let job = job::collect(&self.seen.object, attempt, role, self.settings);
-                let mut plan = Plan::status(self.collecting(attempt));
-                self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
-                plan
-            }
-            Kept::Unreadable { failure, left } => {
-                let mut plan = self.unreadable(attempt, failure);
-                match lost::job(attempt, role, &self.seen.jobs) {
-                    Some(job) if left.is_zero() => plan.operations.push(self.delete(job)),
-                    _ => plan = plan.within(*left),
-                }
-                plan
-            }
-            Kept::Looking(Some(stuck)) => self.unreadable(attempt, stuck).within(failure::PATIENCE),
-            Kept::Looking(None) | Kept::Found(_) | Kept::Nothing(_) => {
-                Plan::status(self.collecting(attempt))
-            }
-        }
-    }
-
     fn delete(&self, job: &JobState) -> Operation {
         let namespace = self.seen.object.metadata.namespace.as_deref();
         Operation::Delete(Target::built_in::<Job>(
@@ -334,100 +298,5 @@ impl Run<'_> {
             &job.name,
             &job.uid,
         ))
-    }
-
-    fn retry_or_fail(
-        &self,
-        attempt: u32,
-        job: &JobState,
-        failure: Failure,
-    ) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        let failures = retry::count_failures(
-            &self.seen.jobs,
-            self.before.failures,
-            failure.reason,
-            !self.knows_failure_of(attempt),
-        );
-        let decision = retry::decide(&self.seen.object.spec.retry, &failure, failures);
-        let ended = job.finished.unwrap_or(self.now);
-        let Some(delay) = decision else {
-            let mut plan = self.fail(failure);
-            plan.status.failures = failures;
-            return Ok(plan);
-        };
-        let between = self.between_attempts(attempt, failures, failure, delay);
-        let left = delay.saturating_sub(time::between(ended, self.now));
-        if !left.is_zero() {
-            return Ok(between.within(left));
-        }
-        // The inputs of the first attempt are the inputs of the run.
-        let resolved = inputs::read(job.resolved.as_deref());
-        let mut plan = self.start_attempt(&resolved)?;
-        // A failure that is only seen when its time is over is told all the same.
-        plan.status = between.status;
-        plan.events.splice(0..0, between.events);
-        Ok(plan)
-    }
-
-    fn after_training(
-        &self,
-        attempt: u32,
-        resolved: &[ResolvedInput],
-        result: &AttemptResult,
-    ) -> Result<Plan<TrainingJobStatus>, SpecError> {
-        let spec = &self.seen.object.spec;
-        if spec.evaluation.is_none() {
-            return Ok(self.register(attempt, resolved, result, None));
-        }
-        let Some(evaluation) = lost::job(attempt, EVALUATION, &self.seen.jobs) else {
-            let champion = evaluation::champion(spec, self.seen.champion.as_ref());
-            let job = evaluation::build(
-                &self.seen.object,
-                attempt,
-                resolved,
-                result,
-                champion,
-                self.settings,
-            )?;
-            let mut plan = Plan::status(self.evaluating(attempt, resolved, result, None));
-            self.claim_then(&mut plan, Operation::Create(crate::Object::built_in(&job)));
-            return Ok(plan);
-        };
-        Ok(
-            match evaluation::outcome(
-                attempt,
-                evaluation,
-                &self.seen.jobs,
-                &self.seen.pods,
-                self.now,
-            ) {
-                evaluation::Outcome::Waiting(obstacle) => {
-                    let status = self.evaluating(attempt, resolved, result, obstacle.as_ref());
-                    // What is in its way, or that nothing comes, is told by no event.
-                    let left = refused::patience_left(evaluation, self.now);
-                    Plan::status(status).within(left.unwrap_or(failure::PATIENCE))
-                }
-                evaluation::Outcome::Settling(left) => {
-                    Plan::status(self.before.clone()).within(left)
-                }
-                evaluation::Outcome::Disrupted(failure) => {
-                    let status = self.evaluating(attempt, resolved, result, Some(&failure));
-                    let mut plan = Plan::status(status);
-                    plan.operations.push(self.delete(evaluation));
-                    plan.events.push(Event::warning(
-                        failure::reason(failure.reason),
-                        failure.message,
-                    ));
-                    plan
-                }
-                evaluation::Outcome::Lost(kept) => self.collect(attempt, COLLECT_EVALUATION, &kept),
-                evaluation::Outcome::Failed(failure) => self.fail(failure),
-                evaluation::Outcome::Succeeded(report) => {
-                    let champion = evaluation::recorded_champion(evaluation);
-                    let found = evaluation::result(resolved, &report, champion);
-                    self.register(attempt, resolved, result, found)
-                }
-            },
-        )
     }
 }

@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use millwright_crds::{LABEL_ROLE, training_job::Progress, wire::attempt::ProgressReport};
+use millwright_crds::{
+    LABEL_ROLE, TrainingJobStatus, training_job::Progress, wire::attempt::ProgressReport,
+};
 
-use super::{TRAINING, outcome};
+use super::{
+    Run, TRAINING,
+    outcome::{self, Waiting},
+};
 use crate::{
+    Plan,
     observed::{JobPhase, JobState, PodState},
     time,
 };
@@ -52,6 +58,23 @@ pub(super) fn after(
         metrics: report.metrics.clone(),
         updated_at: time::format(now),
     })
+}
+
+impl Run<'_> {
+    /// The attempt goes on.
+    pub(super) fn waiting(&self, attempt: u32, waiting: &Waiting) -> Plan<TrainingJobStatus> {
+        if self.seen.progress.as_ref().is_some_and(|p| p.publishing) {
+            return Plan::status(self.publishing(attempt, "its model is being published"))
+                .within(EVERY);
+        }
+        let (status, event) = self.at_work(attempt, waiting);
+        let mut plan = Plan::status(status);
+        plan.events.extend(event);
+        if let Some(delay) = waiting.look_again {
+            plan = plan.within(delay);
+        }
+        plan
+    }
 }
 
 #[cfg(test)]

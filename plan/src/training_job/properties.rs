@@ -1,6 +1,9 @@
 //! What is true of every plan, whatever the cluster does.
 
-use millwright_crds::common::ConditionType::{Complete, Failed, Ready, Reconciling, Stalled};
+use millwright_crds::{
+    common::ConditionType::{Complete, Failed, Ready, Reconciling, Stalled},
+    training_job::TrainingJobPhase,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,7 +11,10 @@ use super::{
     fixtures::{World, at, evaluation, failed, run, settings},
     *,
 };
-use crate::{conditions::is_true, observed::Lifecycle};
+use crate::{
+    conditions::is_true,
+    observed::{JobPhase, Lifecycle},
+};
 
 /// What can happen between two passes.
 #[derive(Clone, Debug)]

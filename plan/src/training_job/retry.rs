@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use millwright_crds::{
-    LABEL_ROLE,
+    LABEL_ROLE, TrainingJobStatus,
     training_job::{Failure, FailureReason, Retry},
 };
 
-use super::TRAINING;
-use crate::observed::{JobPhase, JobState};
+use super::{Run, TRAINING, inputs};
+use crate::{
+    Plan, SpecError,
+    observed::{JobPhase, JobState},
+    time,
+};
 
 /// Attempts that count against the limit: those that failed and were not disrupted. Status and Jobs
 /// may each have lost some of them, so the greater number counts.
@@ -58,6 +62,42 @@ pub(super) fn decide(retry: &Retry, failure: &Failure, failures: u32) -> Option<
         .as_std()
         .saturating_mul(1 << doublings);
     Some(wait.min(retry.backoff.max.as_std()))
+}
+
+impl Run<'_> {
+    /// Another attempt, now or later, or the end of the run.
+    pub(super) fn retry_or_fail(
+        &self,
+        attempt: u32,
+        job: &JobState,
+        failure: Failure,
+    ) -> Result<Plan<TrainingJobStatus>, SpecError> {
+        let failures = count_failures(
+            &self.seen.jobs,
+            self.before.failures,
+            failure.reason,
+            !self.knows_failure_of(attempt),
+        );
+        let decision = decide(&self.seen.object.spec.retry, &failure, failures);
+        let ended = job.finished.unwrap_or(self.now);
+        let Some(delay) = decision else {
+            let mut plan = self.fail(failure);
+            plan.status.failures = failures;
+            return Ok(plan);
+        };
+        let between = self.between_attempts(attempt, failures, failure, delay);
+        let left = delay.saturating_sub(time::between(ended, self.now));
+        if !left.is_zero() {
+            return Ok(between.within(left));
+        }
+        // The inputs of the first attempt are the inputs of the run.
+        let resolved = inputs::read(job.resolved.as_deref());
+        let mut plan = self.start_attempt(&resolved)?;
+        // A failure that is only seen when its time is over is told all the same.
+        plan.status = between.status;
+        plan.events.splice(0..0, between.events);
+        Ok(plan)
+    }
 }
 
 #[cfg(test)]

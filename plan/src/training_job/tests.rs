@@ -1,12 +1,14 @@
 //! A run's life, from pass to pass.
 
 use TrainingJobPhase::{Evaluating, Failed, Pending, Publishing, Running, Succeeded, Suspended};
+use millwright_crds::training_job::TrainingJobPhase;
 use serde_json::json;
 
 use super::{
     fixtures::{World, evaluation, failed, run},
     *,
 };
+use crate::observed::JobPhase;
 
 fn started(spec: serde_json::Value) -> World {
     let mut world = World::new(run(spec));
