@@ -73,7 +73,8 @@ pub async fn api_server(place: &Place, time: Duration) -> Result<()> {
 
     place.cluster.start_component("apiserver").await?;
     place.api_server_answers().await?;
-    // How long the Job controller waits by itself is not what is tested.
+    // The Job controller's watches may wait 60 s by themselves (30 s, and as much again by jitter:
+    // client-go's reflector), which is not what is tested.
     place.cluster.stop_component("controller-manager").await?;
     place.cluster.start_component("controller-manager").await?;
     let back = Instant::now();

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt, stream};
 use millwright_e2e::{
     cluster::Cluster,
@@ -83,8 +83,7 @@ async fn a_crash_at_any_write_changes_nothing(world: &World) -> Result<()> {
             side,
         })
     });
-    let one_of = std::env::var(ONE_OF).ok().map(|text| text.parse());
-    let points: Vec<Point> = points.step_by(one_of.transpose()?.unwrap_or(1)).collect();
+    let points: Vec<Point> = points.step_by(one_of()?).collect();
     let begin = Instant::now();
     let told = stream::iter(points.iter().enumerate()).map(|(index, point)| {
         let undisturbed = &undisturbed;
@@ -110,7 +109,8 @@ async fn a_crash_at_any_write_changes_nothing(world: &World) -> Result<()> {
             Outcome::Other(failure) => {
                 // The others take minutes yet.
                 let told = failure.lines().enumerate();
-                let told = told.filter(|(n, line)| *n == 0 || line.starts_with(['-', '+']));
+                let told =
+                    told.filter(|(n, line)| *n == 0 || line.trim_start().starts_with(['-', '+']));
                 for (_, line) in told.take(LINES) {
                     eprintln!("{line}");
                 }
@@ -138,6 +138,14 @@ async fn a_crash_at_any_write_changes_nothing(world: &World) -> Result<()> {
         missed.join("\n")
     );
     Ok(())
+}
+
+fn one_of() -> Result<usize> {
+    let Ok(text) = std::env::var(ONE_OF) else {
+        return Ok(1);
+    };
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.with_context(|| format!("{ONE_OF}={text}: it must be a whole number from 1 on"))
 }
 
 /// What came of a point.
