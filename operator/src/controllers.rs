@@ -125,11 +125,21 @@ async fn work(context: &Context, queues: &Queues) {
 impl Queues {
     /// Asks for a look at every object: what was asked while another led was dropped.
     fn ask_for_all(&self, stores: &Stores) {
-        ask_for(&self.datasets, &stores.datasets);
-        ask_for(&self.training_jobs, &stores.training_jobs);
-        ask_for(&self.model_versions, &stores.model_versions);
-        ask_for(&self.model_deployments, &stores.model_deployments);
-        ask_for(&self.retrain_policies, &stores.retrain_policies);
+        // All of them by name, so that none is forgotten.
+        let Self {
+            datasets,
+            training_jobs,
+            models,
+            model_versions,
+            model_deployments,
+            retrain_policies,
+        } = self;
+        ask_for(datasets, &stores.datasets);
+        ask_for(training_jobs, &stores.training_jobs);
+        ask_for(models, &stores.models);
+        ask_for(model_versions, &stores.model_versions);
+        ask_for(model_deployments, &stores.model_deployments);
+        ask_for(retrain_policies, &stores.retrain_policies);
     }
 }
 

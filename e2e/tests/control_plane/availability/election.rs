@@ -8,16 +8,23 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{ResourceExt, api::ListParams};
+use kube::{
+    Api, ResourceExt,
+    api::{DynamicObject, ListParams},
+};
 use millwright_crds::{ModelVersion, TrainingJob, training_job::TrainingJobPhase};
-use millwright_e2e::{audit::AuditLog, installation::Installation, scene::Scene, wait::wait_for};
+use millwright_e2e::{
+    apply, audit::AuditLog, cluster::Cluster, installation::Installation, scene::Scene,
+    wait::wait_for,
+};
 use serde_json::json;
 
 use super::{bare, replica::Replica, writers};
 use crate::{
     kubelet::{End, Kubelet},
     operator::{attempt_result, run_manifest},
-    world::install_kinds,
+    rules::VALID,
+    world::{install_kinds, resource},
 };
 
 /// Longest time from a kill to the first write of another replica.
@@ -94,8 +101,33 @@ pub async fn one_of_two_writes() -> Result<()> {
         "{} versions of {runs} runs",
         versions.items.len()
     );
-    drop(replicas);
-    scene.close().await
+    scene.close().await?;
+    let [_, c, _d] = &replicas;
+    is_seen_that_came_meanwhile(&cluster, c).await
+}
+
+/// Whatever comes while nobody leads is looked at by who leads next, of every kind.
+async fn is_seen_that_came_meanwhile(cluster: &Cluster, leader: &Replica) -> Result<()> {
+    let scene = Scene::new(cluster.client(), "meanwhile", None).await?;
+    let documents = VALID.into_iter().map(apply::parse);
+    let documents = documents.collect::<Result<Vec<_>>>()?.concat();
+    leader.signal("KILL")?;
+    for object in scene.apply_documents(&documents).await? {
+        let kind = object.types.as_ref().map_or("", |types| &types.kind);
+        let what = format!("the next leader has seen {kind} {}", object.name_any());
+        let api = Api::<DynamicObject>::namespaced_with(
+            cluster.client().clone(),
+            scene.namespace(),
+            &resource(kind),
+        );
+        let seen = async || {
+            let object = api.get(&object.name_any()).await?;
+            let observed = object.data["status"]["observedGeneration"].as_i64();
+            Ok((observed >= object.metadata.generation).then_some(()))
+        };
+        scene.wait_until(&what, 2 * TAKEOVER, seen).await?;
+    }
+    Ok(())
 }
 
 /// Pauses a leader until another has taken over and written, and wakes it.
