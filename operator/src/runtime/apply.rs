@@ -248,6 +248,12 @@ async fn replace_status(
         "write the status of {} {}",
         object.resource.kind, object.name
     );
+    let kind = &object.resource.kind;
+    let key = (object.namespace.clone(), object.name.clone());
+    let known = index::parse(Some(resource_version));
+    if !context.fresh.spend(kind, &key, known) {
+        return Err(ApplyError::Stale(format!("{what}: another was quicker")));
+    }
     let mut body = object.body.clone();
     set_resource_version(&mut body, resource_version.into());
     let params = PostParams {
@@ -256,18 +262,16 @@ async fn replace_status(
     };
     let written = api(context, object)
         .replace_subresource("status", &object.name, &params, &body)
-        .await
-        .map_err(|error| {
-            let error = ApplyError::from_kube(&what, &error);
-            if matches!(error, ApplyError::Stale(_)) {
-                let key = (object.namespace.clone(), object.name.clone());
-                let known = index::parse(Some(resource_version));
-                context
-                    .fresh
-                    .behind(owner, &object.resource.kind, key, known);
-            }
-            error
-        })?;
+        .await;
+    let written = written.map_err(|error| {
+        let error = ApplyError::from_kube(&what, &error);
+        if matches!(error, ApplyError::Stale(_)) {
+            context.fresh.behind(owner, kind, key, known);
+        } else {
+            context.fresh.give_back(kind, &key);
+        }
+        error
+    })?;
     wrote(context, owner, object, &written);
     Ok(())
 }

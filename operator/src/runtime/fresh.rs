@@ -24,9 +24,14 @@ pub(crate) struct Written {
     at: Instant,
 }
 
-/// What was written for each owner and may not be in the stores yet.
+/// What was written and may not be in the stores yet.
 #[derive(Default)]
-pub(crate) struct Fresh(Mutex<HashMap<String, Vec<Written>>>);
+pub(crate) struct Fresh {
+    /// For each owner.
+    written: Mutex<HashMap<String, Vec<Written>>>,
+    /// The resourceVersion that the last write of an object with several owners was made from.
+    spent: Mutex<HashMap<(String, Key), (u64, Instant)>>,
+}
 
 impl Fresh {
     /// Remembers a write made for the owner of this UID.
@@ -37,7 +42,11 @@ impl Fresh {
             resource_version,
             at: Instant::now(),
         };
-        self.0.lock().entry(owner.into()).or_default().push(written);
+        self.written
+            .lock()
+            .entry(owner.into())
+            .or_default()
+            .push(written);
     }
 
     /// Remembers that a write was refused because its object is not as it was at this resourceVersion
@@ -46,9 +55,24 @@ impl Fresh {
         self.wrote(owner, kind, key, resource_version.saturating_add(1));
     }
 
+    /// Whether a write may be made from this resourceVersion of an object that many write: of those
+    /// that were planned from the same one, all but the first would be refused.
+    pub(crate) fn spend(&self, kind: &str, key: &Key, resource_version: u64) -> bool {
+        let mut spent = self.spent.lock();
+        spent.retain(|_, (_, at)| at.elapsed() < PATIENCE);
+        let now = (resource_version, Instant::now());
+        let last = spent.insert((kind.into(), key.clone()), now);
+        last.is_none_or(|(last, _)| last != resource_version)
+    }
+
+    /// The write was not made: another may be made from the same resourceVersion.
+    pub(crate) fn give_back(&self, kind: &str, key: &Key) {
+        self.spent.lock().remove(&(kind.into(), key.clone()));
+    }
+
     /// Whether the stores have all that was written for this owner. `has` says what a store has.
     pub(crate) fn is_current(&self, owner: &str, has: impl Fn(&str, &Key) -> Option<u64>) -> bool {
-        let mut all = self.0.lock();
+        let mut all = self.written.lock();
         let Some(waiting) = all.get_mut(owner) else {
             return true;
         };
@@ -79,5 +103,17 @@ mod tests {
         assert!(fresh.is_current("other", |_, _| None));
         assert!(fresh.is_current("uid", |_, _| Some(5)));
         assert!(fresh.is_current("uid", |_, _| None));
+    }
+
+    #[test]
+    fn one_write_is_made_from_a_version() {
+        let fresh = Fresh::default();
+        let key = ("ns".to_owned(), "model".to_owned());
+        assert!(fresh.spend("Model", &key, 5));
+        assert!(!fresh.spend("Model", &key, 5));
+        assert!(fresh.spend("Dataset", &key, 5));
+        assert!(fresh.spend("Model", &key, 6));
+        fresh.give_back("Model", &key);
+        assert!(fresh.spend("Model", &key, 6));
     }
 }
