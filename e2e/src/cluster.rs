@@ -100,6 +100,16 @@ impl Cluster {
         &self.client
     }
 
+    /// A client that shows every answer: the usual one sends again what was refused with 429.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub async fn client_without_retries(&self) -> Result<Client> {
+        let mut config = config(&self.kubeconfig()).await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
+    }
+
     /// The file that gives all rights.
     pub fn kubeconfig(&self) -> PathBuf {
         kubeconfig(&self.name)
@@ -158,10 +168,13 @@ impl Cluster {
 /// # Errors
 /// When the file can't be read or used.
 pub async fn client(kubeconfig: &Path) -> Result<Client> {
+    Ok(Client::try_from(config(kubeconfig).await?)?)
+}
+
+async fn config(kubeconfig: &Path) -> Result<Config> {
     let read = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("{} can't be read", kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
+    Ok(Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?)
 }
 
 fn directory(cluster: &str) -> PathBuf {

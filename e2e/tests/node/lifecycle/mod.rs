@@ -69,7 +69,7 @@ pub async fn install_upgrade_uninstall(_: &World) -> Result<()> {
         .apply_documents(&[run("run", MODEL, &json!({"model": "small"})), model("{}")?])
         .await?;
     work(&ours).await?;
-    replicas::the_leader_goes(client).await?;
+    replicas::the_leader_goes(&cluster).await?;
     let before = finished(&ours).await?;
 
     let described = model("{description: made by a person}")?;
