@@ -10,7 +10,7 @@ use millwright_crds::{
     dataset::FailedExpectation,
     wire::{attempt::AttemptResult, sync::SyncResult},
 };
-use millwright_e2e::scene::Scene;
+use millwright_e2e::{record::Recorder, scene::Scene};
 use serde_json::{Value, json};
 
 use super::super::{SOON, run_manifest, uid};
@@ -315,6 +315,7 @@ async fn start_retraining(scene: &Scene) -> Result<()> {
 
 /// A policy whose trigger is breached a minute after its last run.
 async fn cool_down(scene: &Scene) -> Result<()> {
+    let recorder = Recorder::start(scene.client(), Some(scene.namespace())).await?;
     is_in(scene, "RetrainPolicy", "rp-cooling", "Watching").await?;
     let now = Timestamp::now().as_second();
     let ago = |seconds: i64| Timestamp::from_second(now - seconds).map(|time| time.to_string());
@@ -338,5 +339,7 @@ async fn cool_down(scene: &Scene) -> Result<()> {
     // Status alone asks for no pass.
     let note = json!({"metadata": {"annotations": {"example.com/note": "look"}}});
     scene.merge::<RetrainPolicy>("rp-cooling", &note).await?;
-    Ok(())
+    // No other test has a policy that cools down.
+    recorder.saw("retrainpolicy-coolingdown-ready", SOON).await?;
+    recorder.write()
 }
