@@ -22,6 +22,9 @@ pub mod store;
 pub mod time;
 pub mod training_job;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use object::{Object, Operation, Target};
 pub use reason::Reason;
 pub use settings::Settings;

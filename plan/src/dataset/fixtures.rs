@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use millwright_crds::{
     Dataset, DatasetSpec, LABEL_ATTEMPT, LABEL_ROLE,
@@ -12,24 +11,11 @@ use millwright_crds::{
 use serde_json::json;
 
 use super::{LABEL_REQUEST, SYNC};
-use crate::{
-    Settings,
-    observed::{ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, Terminated},
-    settings::AgentResources,
+use crate::observed::{
+    ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, Terminated,
 };
 
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-pub(super) fn settings() -> Settings {
-    Settings {
-        agent_image: "agent:1".into(),
-        agent_pull_policy: "IfNotPresent".into(),
-        store: "pvc://millwright-artifacts/".parse().unwrap(),
-        agent_resources: AgentResources::default(),
-    }
-}
+pub(super) use crate::fixtures::{at, settings};
 
 pub(super) fn dataset() -> Dataset {
     let spec: DatasetSpec = serde_json::from_value(json!({

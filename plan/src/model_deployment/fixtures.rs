@@ -9,7 +9,9 @@ use millwright_crds::{
 use serde_json::{Value, json};
 
 use super::Observed;
-use crate::{Settings, observed::PodState, settings::AgentResources};
+use crate::observed::PodState;
+
+pub(super) use crate::fixtures::{bucket, settings, with_secrets};
 
 /// A digest that tells its number.
 pub fn digest(number: u32) -> String {
@@ -113,15 +115,5 @@ pub fn pod(name: &str) -> PodState {
         disrupted: None,
         deleting: false,
         containers: vec![],
-    }
-}
-
-/// An installation.
-pub fn settings() -> Settings {
-    Settings {
-        agent_image: "agent:1".into(),
-        agent_pull_policy: "IfNotPresent".into(),
-        store: "pvc://artifacts".parse().unwrap(),
-        agent_resources: AgentResources::default(),
     }
 }

@@ -5,6 +5,7 @@ mod lost;
 mod order;
 mod others;
 
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use millwright_crds::model_deployment::{
     GateState, ModelDeploymentPhase as Phase, NextPhase, Outcome,
 };
@@ -47,7 +48,7 @@ fn waits_for_the_first_version() {
     assert_eq!(
         written,
         [
-            "create PersistentVolumeClaim artifacts",
+            "create PersistentVolumeClaim millwright-artifacts",
             "apply Service d-staging",
             "apply Service d-staging-peers",
             "apply Service d-production",
@@ -584,4 +585,29 @@ fn what_a_spec_can_not_say_is_named() {
         assert_eq!(world.ready().1, "InvalidSpec");
         assert!(world.ready().2.starts_with(field), "{}", world.ready().2);
     }
+}
+
+#[test]
+fn the_code_of_users_gets_no_credentials_of_the_store() {
+    let mut world = World::new(fixtures::two_stages());
+    world.settings = fixtures::bucket();
+    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    let mut pods = vec![];
+    for _ in 0..4 {
+        for operation in world.step().operations {
+            let (Operation::Apply(object) | Operation::Create(object)) = operation else {
+                continue;
+            };
+            let template = &object.body["spec"]["template"];
+            if let Ok(pod) = serde_json::from_value::<PodTemplateSpec>(template.clone()) {
+                pods.push((object.name, fixtures::with_secrets(&pod).join(" ")));
+            }
+        }
+        world.roll(true);
+        world.end_tests(true);
+    }
+    let fetch = "millwright-fetch".to_owned();
+    assert_eq!(pods[0], ("d-staging".into(), fetch.clone()));
+    assert!(pods[1].0.starts_with("d-production-smoke-") && pods[1].1.is_empty());
+    assert_eq!(pods[2], ("d-production".into(), fetch));
 }

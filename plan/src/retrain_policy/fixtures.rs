@@ -6,7 +6,6 @@ use drift::{
     profile::{LiveBuilder, Profile, ReferenceBuilder},
     quality::Regression,
 };
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use millwright_crds::{
     LABEL_FIRING, LABEL_POLICY, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob,
@@ -17,27 +16,14 @@ use millwright_crds::{
 use serde_json::{Value, json};
 
 use super::window::Measured;
-use crate::{Settings, settings::AgentResources};
+
+pub(super) use crate::fixtures::{at, settings};
 
 /// Digest of version 1.
 pub(super) const DIGEST: &str =
     "sha256:0000000000000000000000000000000000000000000000000000000000000001";
-
 pub(super) fn digest(version: u32) -> String {
     format!("sha256:{version:064x}")
-}
-
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-pub(super) fn settings() -> Settings {
-    Settings {
-        agent_image: "agent:1".into(),
-        agent_pull_policy: "IfNotPresent".into(),
-        store: "pvc://millwright-artifacts/".parse().unwrap(),
-        agent_resources: AgentResources::default(),
-    }
 }
 
 fn meta(name: &str, uid: &str) -> ObjectMeta {

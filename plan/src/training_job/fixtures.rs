@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use millwright_crds::{
@@ -16,22 +15,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     Object,
-    observed::{ContainerState, JobPhase, LABEL_JOB, Lifecycle, Terminated},
-    settings::AgentResources,
+    observed::{ContainerState, LABEL_JOB, Lifecycle, Terminated},
 };
 
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-pub(super) fn settings() -> Settings {
-    Settings {
-        agent_image: "agent:1".into(),
-        agent_pull_policy: "IfNotPresent".into(),
-        store: "pvc://millwright-artifacts/".parse().unwrap(),
-        agent_resources: AgentResources::default(),
-    }
-}
+pub(super) use crate::fixtures::{at, bucket, settings, with_secrets};
 
 fn template(name: &str) -> Value {
     json!({"spec": {"containers": [{"name": name, "image": "i:1", "command": ["go"]}]}})

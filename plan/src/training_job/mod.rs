@@ -44,7 +44,7 @@ use millwright_crds::{
 
 use crate::{
     Event, Operation, Plan, Reason, Settings, SpecError, Target,
-    observed::{JobState, PodState},
+    observed::{JobPhase, JobState, PodState},
     pod::refused,
 };
 use outcome::Outcome;
@@ -228,8 +228,13 @@ impl Run<'_> {
         )
     }
 
-    /// Number of the latest attempt, whether its Job is still there or not; 0 before the first.
+    /// Number of the latest attempt, whether its Job is still there or not; 0 before the first. One
+    /// that is under way is the latest, whatever the status says.
     fn attempts(&self) -> u32 {
+        let latest = self.latest(TRAINING);
+        if let Some((attempt, _)) = latest.filter(|(_, job)| job.phase == JobPhase::Active) {
+            return attempt;
+        }
         let numbers = self
             .seen
             .jobs

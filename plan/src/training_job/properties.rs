@@ -11,10 +11,7 @@ use super::{
     fixtures::{World, at, evaluation, failed, run, settings},
     *,
 };
-use crate::{
-    conditions::is_true,
-    observed::{JobPhase, Lifecycle},
-};
+use crate::{conditions::is_true, observed::Lifecycle};
 
 /// What can happen between two passes.
 #[derive(Clone, Debug)]

@@ -5,10 +5,9 @@ use millwright_crds::training_job::TrainingJobPhase;
 use serde_json::json;
 
 use super::{
-    fixtures::{World, evaluation, failed, run},
+    fixtures::{World, bucket, evaluation, failed, result, run, with_secrets},
     *,
 };
-use crate::observed::JobPhase;
 
 fn started(spec: serde_json::Value) -> World {
     let mut world = World::new(run(spec));
@@ -202,4 +201,15 @@ fn an_evaluation_that_is_disrupted_is_done_again() {
     world.pass();
     world.pass();
     assert_eq!(world.phase(), Succeeded);
+}
+
+#[test]
+fn the_code_of_users_gets_no_credentials_of_the_store() {
+    let run = run(json!({"evaluation": evaluation(), "model": "delay"}));
+    let attempt = build_attempt(&run, 1, &[], &bucket()).unwrap();
+    let scored = build_evaluation(&run, 1, &[], &result(1), None, &bucket()).unwrap();
+    for job in [attempt, scored] {
+        let pod = job.spec.unwrap().template;
+        assert_eq!(with_secrets(&pod), ["millwright-fetch", "millwright-agent"]);
+    }
 }

@@ -340,6 +340,8 @@ async fn cool_down(scene: &Scene) -> Result<()> {
     let note = json!({"metadata": {"annotations": {"example.com/note": "look"}}});
     scene.merge::<RetrainPolicy>("rp-cooling", &note).await?;
     // No other test has a policy that cools down.
-    recorder.saw("retrainpolicy-coolingdown-ready", SOON).await?;
+    recorder
+        .saw("retrainpolicy-coolingdown-ready", SOON)
+        .await?;
     recorder.write()
 }
