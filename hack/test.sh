@@ -1,16 +1,14 @@
 #!/usr/bin/env bash
-# Run tests: test.sh [SUITE]...; without a name all but the last two, which take long or are not
-# done yet.
+# Run tests: test.sh [SUITE]..., all without a name.
 #   units     every crate's own tests: tables, properties, the agent's and the gateway's processes
 #   example   the example's scripts
 #   gitops    what Flux, Helm and Argo CD make of recorded objects
 #   cluster   devcluster: its own tests, and whole clusters
 #   store     the agent with a real object store
 #   plane     Millwright's operator on a control plane of its own
-#   node      Millwright on a node of its own, with real pods
 #   crash     the operator killed before and after each of the writes of a whole loop; with
 #             MILLWRIGHT_CRASH_ONE_OF=N at every Nth point only
-#   lifecycle the chart installed, upgraded with a change of the CRDs, and uninstalled
+#   node      Millwright on a node of its own, with real pods
 # The clusters are made for the tests and removed afterwards.
 # shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -54,12 +52,7 @@ suite_crash() {
 
 suite_node() {
   cluster_programs devcluster pause coredns helm versitygw
-  cargo test --release --locked --workspace --features millwright-e2e/clusters --test node -- --skip lifecycle::
-}
-
-suite_lifecycle() {
-  cluster_programs
-  cargo test --release --locked --workspace --features millwright-e2e/clusters --test node -- lifecycle::
+  cargo test --release --locked --workspace --features millwright-e2e/clusters --test node
 }
 
 cluster_programs() {
@@ -67,11 +60,9 @@ cluster_programs() {
   hack/tools.sh "$@"
 }
 
-suites=(units example gitops cluster store plane node)
-others=(crash lifecycle)
+suites=(units example gitops cluster store plane crash node)
 for suite in "${@:-${suites[@]}}"; do
-  [[ " ${suites[*]} ${others[*]} " == *" $suite "* ]] ||
-    die "no suite $suite; there are: ${suites[*]} ${others[*]}"
+  [[ " ${suites[*]} " == *" $suite "* ]] || die "no suite $suite; there are: ${suites[*]}"
   started=$SECONDS
   say "test $suite"
   "suite_$suite" || die "suite $suite failed; it alone: hack/test.sh $suite"

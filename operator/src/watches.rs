@@ -21,10 +21,11 @@ use kube::{
 };
 use millwright_crds::{
     Dataset, LABEL_KIND, LABEL_ROLE, Model, ModelDeployment, ModelVersion, RetrainPolicy,
-    TrainingJob,
+    TrainingJob, TrainingJobStatus, common::PodTemplate,
 };
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     controllers::Queues,
@@ -59,28 +60,30 @@ pub(crate) fn start(
         queues,
         namespaces,
     };
-    start.kind("datasets", writers.datasets, |c, q, change| {
-        triggers::dataset(c, q, change);
-    });
+    start.kind("datasets", writers.datasets, |_| {}, triggers::dataset);
     start.kind(
         "trainingjobs",
         writers.training_jobs,
+        forget_templates,
         triggers::training_job,
     );
-    start.kind("models", writers.models, triggers::model);
+    start.kind("models", writers.models, |_| {}, triggers::model);
     start.kind(
         "modelversions",
         writers.model_versions,
+        |_| {},
         triggers::model_version,
     );
     start.kind(
         "modeldeployments",
         writers.model_deployments,
+        |_| {},
         triggers::model_deployment,
     );
     start.kind(
         "retrainpolicies",
         writers.retrain_policies,
+        |_| {},
         triggers::retrain_policy,
     );
     start.children::<Job, _>("jobs", LABEL_KIND, |c| &c.stores.jobs);
@@ -90,6 +93,17 @@ pub(crate) fn start(
     start.children::<PersistentVolumeClaim, _>("claims", &format!("{LABEL_ROLE}=store"), |c| {
         &c.stores.claims
     });
+}
+
+/// A run that has ended makes no pods: their templates, the largest part of it, need not be kept.
+fn forget_templates(run: &mut TrainingJob) {
+    let ended = |status: &TrainingJobStatus| status.phase.is_final();
+    if run.status.as_ref().is_some_and(ended) {
+        run.spec.template = PodTemplate(Value::Null);
+        if let Some(evaluation) = &mut run.spec.evaluation {
+            evaluation.template = PodTemplate(Value::Null);
+        }
+    }
 }
 
 struct Start<'a> {
@@ -113,6 +127,7 @@ impl Start<'_> {
         &self,
         name: &'static str,
         mut writer: Writer<K>,
+        forget: fn(&mut K),
         concerns: fn(&Context, &Queues, &Changed<K>),
     ) where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -135,7 +150,10 @@ impl Start<'_> {
             let api: Api<K> = api(&context, namespace.as_deref());
             tokio::spawn(async move {
                 let config = watcher::Config::default().streaming_lists();
-                streams::follow(&context, name, api, config, |change| {
+                streams::follow(&context, name, api, config, |mut change| {
+                    if let Change::Applied(object) = &mut change {
+                        forget(object);
+                    }
                     let changed = {
                         let (writer, asked) = &mut *writer.lock();
                         record(writer, asked, &store, change)

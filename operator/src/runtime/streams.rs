@@ -29,6 +29,8 @@ use super::{
 /// of the API server's return.
 const BACKOFF: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
+/// What `kubectl apply` keeps on objects.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A failure that comes so long after the last one is a first one.
 const FORGOTTEN: Duration = Duration::from_secs(30);
 
@@ -196,7 +198,12 @@ fn readable<K: Resource<DynamicType = ()>>(
 ) -> Option<K> {
     match guarded.0 {
         Ok(mut object) => {
-            object.meta_mut().managed_fields = None;
+            // Only kubectl reads these; the second is the whole spec once more.
+            let meta = object.meta_mut();
+            meta.managed_fields = None;
+            if let Some(annotations) = &mut meta.annotations {
+                annotations.remove(LAST_APPLIED);
+            }
             Some(object)
         }
         Err(invalid) => {
