@@ -125,6 +125,10 @@ outcome() {
 }
 
 show_end() {
+  local remove="kubectl delete namespace $namespace"
+  case $KUBECONFIG in
+  "$MILLWRIGHT_HOME"/clusters/*) remove='make cluster-down' ;;
+  esac
   step "the loop has turned"
   kubectl millwright status --namespace "$namespace" >&2
   cat >&2 <<END
@@ -135,7 +139,7 @@ Everything is still up. Try next:
   kubectl millwright status -n $namespace --watch
   kubectl millwright retrain retrainpolicy/flights-delay -n $namespace
   kubectl -n $namespace get mwmv -o yaml          # what each version was made from
-Remove it all with: make cluster-down
+Remove it all with: $remove
 END
 }
 

@@ -24,7 +24,7 @@ declare -A package=(
 )
 
 require_go() {
-  command -v go >/dev/null || die "go is not installed; install Go 1.26 or newer, see hack/prerequisites.sh"
+  command -v go >/dev/null || die "go is not installed; install Go 1.26.8 or newer"
 }
 
 # version_flags MODULE: the cluster's components report the version of Kubernetes they were built from.

@@ -21,10 +21,10 @@
 - apiGroups: [millwright.dev]
   resources: [datasets/finalizers, trainingjobs/finalizers, modeldeployments/finalizers]
   verbs: [update]
-# Start the runs of a RetrainPolicy, and remove them when their time is over.
+# Start the runs of a RetrainPolicy.
 - apiGroups: [millwright.dev]
   resources: [trainingjobs]
-  verbs: [create, delete]
+  verbs: [create]
 # Register what a run has made. Records of the registry are never deleted by the operator.
 - apiGroups: [millwright.dev]
   resources: [models, modelversions]
