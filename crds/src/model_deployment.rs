@@ -43,6 +43,7 @@ pub use status::{
     doc = "A model on its way to production: stages, and the gates between them."
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.model.name == oldSelf.model.name").message("model.name is immutable: create a new ModelDeployment").field_path(".model.name"))]
 pub struct ModelDeploymentSpec {
     /// Which model, and which of its versions.
     pub model: ModelSelector,

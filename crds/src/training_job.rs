@@ -176,7 +176,8 @@ pub struct Evaluation {
     /// (column `prediction`), to `MILLWRIGHT_OUTPUT_DIR`.
     pub template: PodTemplate,
     /// What the new model is compared with: `Champion` is the version that the last stage of a
-    /// ModelDeployment of this model runs when the evaluation starts.
+    /// ModelDeployment of this model runs when the evaluation starts; only deployments with
+    /// `track` count, and of several the first by name that serves.
     #[serde(default)]
     pub against: Against,
 }

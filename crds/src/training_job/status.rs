@@ -16,7 +16,7 @@ pub struct TrainingJobStatus {
     #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Suspended`, `Complete`, `Failed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -112,7 +112,8 @@ pub struct Progress {
     /// 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u32>,
-    /// The last line of `metrics.jsonl`, or `metrics.json`.
+    /// The last value of each name in `metrics.jsonl`, or `metrics.json` where there is no such
+    /// file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::metrics")]
     pub metrics: BTreeMap<String, f64>,

@@ -51,6 +51,9 @@ pub fn patches(message: &str) -> Option<Vec<Value>> {
             json!({"track": "Latest", "version": 1}),
             json!({"track": null, "version": null}),
         ],
+        "model.name is immutable: create a new ModelDeployment" => {
+            vec![json!({"model": {"name": "other"}})]
+        }
         "monitoring.window must be at least 5s" => vec![json!("4s"), json!("0s")],
         "server.port must not be 9000 or 9001: those are the gateway's" => {
             vec![json!(9000), json!(9001)]
