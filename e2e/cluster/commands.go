@@ -64,6 +64,7 @@ func upCommand() *cobra.Command {
 	flags.BoolVar(&options.ControlPlaneOnly, "control-plane-only", false, "no node: only etcd, the API server, the controllers and the scheduler")
 	flags.BoolVar(&options.Audit, "audit", false, "write an audit log at level Metadata to audit.log in the cluster's directory")
 	flags.BoolVar(&options.Unthrottled, "unthrottled", false, "no limits on the requests of the controllers and the scheduler, and no API Priority and Fairness: for measuring")
+	flags.StringVar(&options.FeatureGates, "feature-gates", "", "feature gates of the API server, such as WatchList=false: what older versions lack")
 	flags.DurationVar(&options.Timeout, "timeout", 5*time.Minute, "how long the cluster may take to work")
 	return command
 }

@@ -58,6 +58,14 @@ impl Cluster {
         Self::with(purpose, parts, &["--unthrottled"]).await
     }
 
+    /// Brings up a control plane with these feature gates of the API server: what older versions lack.
+    ///
+    /// # Errors
+    /// As [`Cluster::up`].
+    pub async fn gated(purpose: &str, gates: &str) -> Result<Self> {
+        Self::with(purpose, Parts::default(), &["--feature-gates", gates]).await
+    }
+
     async fn with(purpose: &str, parts: Parts, flags: &[&str]) -> Result<Self> {
         let devcluster = tool("devcluster");
         ensure!(

@@ -56,6 +56,8 @@ pub(crate) fn connect(config: &Config, leadership: Option<Leadership>) -> anyhow
     http.set_keepalive(Some(IDLE));
     http.set_keepalive_interval(Some(PROBE));
     http.set_keepalive_retries(Some(PROBES));
+    // Probes are not sent while a request is unacknowledged: that has its own limit.
+    http.set_tcp_user_timeout(Some(IDLE + PROBE * PROBES));
     let https = config.rustls_https_connector_with_connector(http)?;
     let http = HttpClient::builder(TokioExecutor::new()).build(https);
     let service = ServiceBuilder::new()
@@ -75,7 +77,7 @@ pub(crate) fn noticing(client: &Client, resumed: impl Fn() + Clone + Send + 'sta
     let service = tower::service_fn(move |request: Request<Body>| {
         let (client, resumed) = (client.clone(), resumed.clone());
         let query = request.uri().query().unwrap_or_default();
-        let resumes = !query.contains("sendInitialEvents=true");
+        let resumes = query.contains("watch=true") && !query.contains("sendInitialEvents=true");
         async move {
             let response = client.send(request).await?;
             if resumes && response.status().is_success() {

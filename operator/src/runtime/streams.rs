@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource,
     core::{DeserializeGuard, NamespaceResourceScope},
-    runtime::watcher::{self, Event},
+    runtime::watcher::{self, Event, InitialListStrategy},
 };
 use millwright_plan::Reason;
 use serde::de::DeserializeOwned;
@@ -51,7 +51,7 @@ pub(crate) async fn follow<K>(
     context: &Arc<Context>,
     name: &'static str,
     api: Api<K>,
-    config: watcher::Config,
+    mut config: watcher::Config,
     mut sink: impl FnMut(Change<K>) + Send,
 ) where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -64,11 +64,11 @@ pub(crate) async fn follow<K>(
     let scope = api
         .namespace()
         .map_or_else(|| name.to_owned(), |ns| format!("{name} in {ns}"));
-    context.health.expect(&scope);
+    context.health.expect(&scope, api.namespace());
     let guarded: Api<DeserializeGuard<K>> = guard(context, name, &scope, &api);
     let mut known = HashSet::<Key>::new();
     let mut listing: Option<HashSet<Key>> = None;
-    let mut events = watcher::watcher(guarded, config).boxed();
+    let mut events = watcher::watcher(guarded.clone(), config.clone()).boxed();
     let mut failures = Failures::default();
     while let Some(event) = events.next().await {
         match event {
@@ -112,9 +112,24 @@ pub(crate) async fn follow<K>(
                      look for one whose status.observedGeneration stays -1 ({error})"
                 );
             }
+            // Before Kubernetes 1.32, and in 1.33.
+            Err(error)
+                if streams_no_lists(&error)
+                    && config.initial_list_strategy == InitialListStrategy::StreamingList =>
+            {
+                tracing::info!(
+                    stream = scope,
+                    "lists are read: this API server streams none"
+                );
+                config.initial_list_strategy = InitialListStrategy::ListWatch;
+                events = watcher::watcher(guarded.clone(), config.clone()).boxed();
+            }
             Err(error) => {
                 let problem = explain(&error);
                 context.metrics.stream(name, false);
+                if is_refused(&error) {
+                    context.health.refused(&scope);
+                }
                 if context.health.down(&scope, problem.clone()) {
                     tracing::warn!(stream = scope, "{problem}");
                 }
@@ -181,6 +196,14 @@ where
     }
 }
 
+/// Whether the API server refuses to begin a watch with the list (its feature gate WatchList is off).
+fn streams_no_lists(error: &watcher::Error) -> bool {
+    let watcher::Error::WatchStartFailed(kube::Error::Api(status)) = error else {
+        return false;
+    };
+    status.code == 422 && status.message.contains("sendInitialEvents")
+}
+
 /// Whether an error is about one object that no reader follows to its depth. Its event reads as an
 /// answer without a code.
 fn is_unreadable(error: &watcher::Error) -> bool {
@@ -238,6 +261,17 @@ fn tell(context: &Context, reference: ObjectReference, problem: &str) {
         let event = millwright_plan::Event::warning(Reason::Unreadable, message);
         events.publish_on(&reference, vec![event]);
     });
+}
+
+/// Whether there is no right to it, or it isn't there.
+fn is_refused(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => matches!(status.code, 403 | 404),
+        _ => false,
+    }
 }
 
 /// Whether the API server has forgotten what a watch wanted to go on from.

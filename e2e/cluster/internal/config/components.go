@@ -119,6 +119,9 @@ func apiServerFlags(cluster *state.Cluster) []string {
 	if cluster.Unthrottled {
 		flags = append(flags, "--enable-priority-and-fairness=false")
 	}
+	if cluster.FeatureGates != "" {
+		flags = append(flags, "--feature-gates="+cluster.FeatureGates)
+	}
 	return flags
 }
 

@@ -28,6 +28,7 @@ type Options struct {
 	ControlPlaneOnly bool
 	Audit            bool
 	Unthrottled      bool
+	FeatureGates     string
 	// Timeout bounds the time until the cluster works.
 	Timeout time.Duration
 	// Say receives progress, one line at a time.
@@ -66,7 +67,7 @@ func Up(ctx context.Context, home string, options Options) (*state.Cluster, erro
 		}
 	}
 	cluster.ControlPlaneOnly, cluster.Audit = options.ControlPlaneOnly, options.Audit
-	cluster.Unthrottled = options.Unthrottled
+	cluster.Unthrottled, cluster.FeatureGates = options.Unthrottled, options.FeatureGates
 	if err := create(ctx, cluster, options); err != nil {
 		err = explain(ctx, cluster, err)
 		return nil, errors.Join(err, stop(cluster))
@@ -89,6 +90,8 @@ func confirm(ctx context.Context, home string, options Options) (*state.Cluster,
 		different = "it writes no audit log"
 	case cluster.Unthrottled != options.Unthrottled:
 		different = fmt.Sprintf("unthrottled is %t", cluster.Unthrottled)
+	case cluster.FeatureGates != options.FeatureGates:
+		different = fmt.Sprintf("its feature gates are %q", cluster.FeatureGates)
 	case options.Subnet != 0 && options.Subnet != cluster.Subnet:
 		different = fmt.Sprintf("its subnet is %d", cluster.Subnet)
 	}

@@ -50,6 +50,8 @@ type Cluster struct {
 	Audit bool `json:"audit"`
 	// Unthrottled takes the limits off that keep clients from the API server's full speed.
 	Unthrottled bool `json:"unthrottled"`
+	// FeatureGates are the API server's, as its flag takes them.
+	FeatureGates string `json:"featureGates,omitempty"`
 
 	home string
 }

@@ -9,7 +9,7 @@ mod writers;
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::ListParams;
 use millwright_crds::{LABEL_OWNER, TrainingJob};
@@ -41,6 +41,10 @@ pub fn tests() -> Vec<Test<World>> {
         Test::new("availability::whatever_is_away", |_: Arc<World>| {
             whatever_is_away()
         }),
+        Test::new(
+            "availability::lists_that_are_not_streamed",
+            |_: Arc<World>| lists_that_are_not_streamed(),
+        ),
         Test::new("availability::one_of_two_writes", |_: Arc<World>| {
             election::one_of_two_writes()
         }),
@@ -115,6 +119,31 @@ async fn bare(purpose: &str) -> Result<Cluster> {
     // It would say of each pod that no node has room, while the tests say that it runs.
     cluster.stop_component("scheduler").await?;
     Ok(cluster)
+}
+
+/// On Kubernetes before 1.32, and on 1.33, watches don't begin with the list.
+async fn lists_that_are_not_streamed() -> Result<()> {
+    let cluster = Cluster::gated("lists", "WatchList=false").await?;
+    cluster.stop_component("scheduler").await?;
+    install_kinds(&cluster).await?;
+    let chart = Installation::everywhere(&cluster).await?;
+    let scene = Scene::new(cluster.client(), "lists", None).await?;
+    scene
+        .apply_documents(&[run_manifest("there-before", &json!({}))])
+        .await?;
+    let replica = Replica::start(&cluster, &chart, "replica").await?;
+    let place = Place { replica, cluster };
+    place.replica.until_ready().await?;
+    ensure!(
+        place.replica.log()?.contains("lists are read"),
+        "this API server streams lists"
+    );
+    let owner = uid::<TrainingJob>(&scene, "there-before").await?;
+    let made = async || job_of(&scene, &owner).await;
+    let explain = async || place.replica.log_tail();
+    wait_for("its Job is made", BACK, made, explain).await?;
+    place.works(&scene, "after").await?;
+    scene.close().await
 }
 
 async fn three_minutes_away() -> Result<()> {
