@@ -14,11 +14,17 @@ use k8s_openapi::{
 };
 use millwright_crds::{ANNOTATION_RESOLVED, LABEL_OWNER};
 
+use crate::time;
+
 /// Label with the UID of the Job that a pod belongs to, put there by the Job controller.
 pub const LABEL_JOB: &str = "batch.kubernetes.io/controller-uid";
 /// Jobs and pods come by watches of their own: a pod may be seen to end this much later than its
 /// Job.
 pub const SETTLING: Duration = Duration::from_secs(10);
+
+/// How much longer than its own time to end a pod may take to be gone. A kubelet that lives needs
+/// seconds; of one that doesn't, nothing is ever heard.
+pub const LOST: Duration = Duration::from_secs(120);
 
 /// The labels that planners read: ours, and the Job controller's on pods. People and platforms put
 /// more on objects, and thousands of them are kept.
@@ -150,6 +156,10 @@ pub struct PodState {
     pub disrupted: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// When a pod that is being deleted has to be gone: its time to end is over then.
+    pub gone_by: Option<Timestamp>,
+    /// When it was placed on a node, or its init containers had ended: the later of the two.
+    pub placed: Option<Timestamp>,
     /// Init containers, then containers.
     pub containers: Vec<ContainerState>,
 }
@@ -214,6 +224,21 @@ impl PodState {
         self.label(LABEL_OWNER)
     }
 
+    /// Whether its node has had [`LOST`] to end it and has not: nobody hears of that node any more.
+    pub fn lost(&self, now: Timestamp) -> bool {
+        self.gone_by
+            .is_some_and(|gone_by| time::between(gone_by, now) >= LOST)
+    }
+
+    /// When something last moved in it that is over: it was placed, or a container ended.
+    pub fn moved(&self) -> Option<Timestamp> {
+        let ends = self.containers.iter().filter_map(|container| {
+            let last = container.terminated().or(container.last.as_ref())?;
+            last.finished
+        });
+        ends.chain(self.placed).max()
+    }
+
     /// A container by name.
     pub fn container(&self, name: &str) -> Option<&ContainerState> {
         self.containers
@@ -262,6 +287,12 @@ impl From<&Pod> for PodState {
                 .filter(|c| c.status == "True")
                 .map(|c| c.reason.clone().unwrap_or_default()),
             deleting: meta.deletion_timestamp.is_some(),
+            gone_by: meta.deletion_timestamp.as_ref().map(|time| time.0),
+            placed: ["PodScheduled", "Initialized"]
+                .into_iter()
+                .filter_map(|kind| condition(kind).filter(|c| c.status == "True"))
+                .filter_map(|c| c.last_transition_time.as_ref().map(|time| time.0))
+                .max(),
             containers,
         }
     }

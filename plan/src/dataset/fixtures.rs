@@ -81,6 +81,8 @@ pub(super) fn pod(job: &JobState, state: Lifecycle) -> PodState {
         unschedulable: None,
         disrupted: None,
         deleting: false,
+        gone_by: None,
+        placed: None,
         containers: vec![ContainerState {
             name: SYNC.into(),
             init: false,

@@ -71,6 +71,9 @@ pub(super) fn of(job: &JobState, pods: &[PodState], now: Timestamp) -> Outcome {
         .find(|pod| pod.label(LABEL_JOB) == Some(job.uid.as_str()));
     let end = pod.and_then(|pod| pod.container(SYNC)?.terminated());
     if job.phase == JobPhase::Active {
+        if pod.is_some_and(|pod| pod.lost(now)) {
+            return Outcome::Lost;
+        }
         return active(job, pod, now);
     }
     if end.is_none() {
@@ -94,9 +97,8 @@ pub(super) fn of(job: &JobState, pods: &[PodState], now: Timestamp) -> Outcome {
 }
 
 fn active(job: &JobState, pod: Option<&PodState>, now: Timestamp) -> Outcome {
-    let age = job
-        .created
-        .map_or(Duration::ZERO, |created| time::between(created, now));
+    let since = job.created.max(pod.and_then(PodState::moved));
+    let age = since.map_or(Duration::ZERO, |since| time::between(since, now));
     let left = |limit: Duration| limit.checked_sub(age).filter(|left| !left.is_zero());
     let running = |obstacle, started, look_again| Outcome::Running {
         obstacle,

@@ -114,6 +114,8 @@ pub fn pod(name: &str) -> PodState {
         unschedulable: None,
         disrupted: None,
         deleting: false,
+        gone_by: None,
+        placed: None,
         containers: vec![],
     }
 }

@@ -57,7 +57,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Service};
 use millwright_crds::{
     LABEL_STAGE, ModelDeploymentStatus,
-    model_deployment::{HistoryEntry, ModelDeploymentPhase, StageStatus},
+    model_deployment::{HistoryEntry, ModelDeploymentPhase, NextPhase, StageStatus},
 };
 
 use crate::{
@@ -154,11 +154,28 @@ fn conflict<'a>(seen: &'a Observed, owner: &Owner) -> Option<(&'a Foreign, Strin
     Some(lasting.filter(|_| first.0.leaving).unwrap_or(first))
 }
 
-/// The children of the deployment that had this name before are going.
-fn waits(seen: &Observed, message: &str, now: Timestamp) -> Plan<ModelDeploymentStatus> {
+/// The status when nothing could be judged for this generation of the spec: what was refused or taken
+/// back before is judged anew when it can.
+pub fn judge_later(seen: &Observed) -> ModelDeploymentStatus {
     let mut status = seen.object.status.clone().unwrap_or_default();
     let generation = seen.object.metadata.generation.unwrap_or_default();
+    if status.observed_generation != generation {
+        for stage in &mut status.stages {
+            stage.last_rollback = None;
+            stage.next = stage
+                .next
+                .take()
+                .filter(|next| next.phase != NextPhase::Refused);
+        }
+    }
     status.observed_generation = generation;
+    status
+}
+
+/// The children of the deployment that had this name before are going.
+fn waits(seen: &Observed, message: &str, now: Timestamp) -> Plan<ModelDeploymentStatus> {
+    let mut status = judge_later(seen);
+    let generation = status.observed_generation;
     status.phase = ModelDeploymentPhase::Pending;
     status.conditions = conditions::set(
         &status.conditions,
@@ -177,11 +194,11 @@ fn stalled(
     message: String,
     now: Timestamp,
 ) -> Plan<ModelDeploymentStatus> {
-    let mut status = seen.object.status.clone().unwrap_or_default();
-    let generation = seen.object.metadata.generation.unwrap_or_default();
+    let before = seen.object.status.clone().unwrap_or_default();
+    let mut status = judge_later(seen);
+    let generation = status.observed_generation;
     let news =
-        status.phase != ModelDeploymentPhase::Stalled || status.observed_generation != generation;
-    status.observed_generation = generation;
+        before.phase != ModelDeploymentPhase::Stalled || before.observed_generation != generation;
     status.phase = ModelDeploymentPhase::Stalled;
     status.conditions = conditions::set(
         &status.conditions,

@@ -9,8 +9,8 @@ use millwright_crds::{
     training_job::{Failure, FailureReason},
 };
 
-use super::{Run, failure};
-use crate::time;
+use super::{EVALUATION, Run, TRAINING, failure, lost};
+use crate::{observed::JobPhase, time};
 
 /// Time until the deadline; zero when it has passed, `None` when there is none or the run hasn't
 /// started.
@@ -37,6 +37,21 @@ impl Run<'_> {
     pub(super) fn deadline_passed(&self) -> Option<Duration> {
         let limit = self.seen.object.spec.active_deadline?.as_std();
         (self.time_to_deadline()? == Duration::ZERO).then_some(limit)
+    }
+
+    /// Whether the last pod of the run had ended well before the deadline: that nobody looked then is
+    /// not its fault.
+    pub(super) fn ended_in_time(&self) -> bool {
+        let spec = &self.seen.object.spec;
+        let latest = self.latest(TRAINING);
+        let last = latest.and_then(|(attempt, job)| match spec.evaluation {
+            None => Some(job),
+            Some(_) => lost::job(attempt, EVALUATION, &self.seen.jobs),
+        });
+        let limit = spec.active_deadline.map(|limit| limit.as_std());
+        let ended = last.filter(|job| job.phase == JobPhase::Complete);
+        let left = ended.and_then(|job| left(limit, self.started(), job.finished?));
+        left.is_some_and(|left| !left.is_zero())
     }
 
     /// Time until the deadline, when it is known.

@@ -254,10 +254,14 @@ pub(super) fn outcome(
     if let Some(left) = outcome::settling(job, pods, now) {
         return Outcome::Settling(left);
     }
+    let lost = outcome::lost(job, pods, now).filter(|_| job.phase == JobPhase::Active);
+    if let Some(pod) = lost {
+        return Outcome::Disrupted(failure::of_lost_pod(attempt, pod, now));
+    }
     match &job.phase {
         // A training is not thrown away because a registry was down for a moment.
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
-            Some(failure) if failure::is_hopeless(job, now) => {
+            Some(failure) if failure::is_hopeless(job, pods, now) => {
                 Outcome::Failed(as_evaluation(failure))
             }
             Some(stuck) => Outcome::Waiting(Some(stuck)),
@@ -305,6 +309,7 @@ fn as_evaluation(failure: Failure) -> Failure {
         return failure;
     }
     let message = format!("the evaluation failed: {}", failure.message);
+    let message = failure::cut(&message, failure::MESSAGE_LIMIT);
     Failure {
         reason: FailureReason::EvaluationFailed,
         message,

@@ -20,6 +20,8 @@ use crate::{
 /// the attempt counts as failed: registries and Secrets come back within minutes, or not at all.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Most bytes of a message in status.
+pub(super) const MESSAGE_LIMIT: usize = 1_024;
 /// Most bytes of a log in status.
 const LOG_LIMIT: usize = 2_048;
 
@@ -51,7 +53,7 @@ pub(super) fn plain(
 ) -> Failure {
     Failure {
         reason,
-        message: cut(&message, 1_024),
+        message: cut(&message, MESSAGE_LIMIT),
         attempt,
         exit_code: None,
         pod: None,
@@ -96,10 +98,25 @@ pub(super) fn of_stuck_pod(
     })
 }
 
-/// Whether the pod of a Job, being stuck, has had its time.
-pub(super) fn is_hopeless(job: &JobState, now: Timestamp) -> bool {
-    job.created
-        .is_some_and(|created| time::between(created, now) >= PATIENCE)
+/// Whether the pod of a Job, being stuck, has had its time. That it waited for a node, or fetched its
+/// inputs, is not held against it.
+pub(super) fn is_hopeless(job: &JobState, pods: &[PodState], now: Timestamp) -> bool {
+    let moved = pod_of(job, pods).and_then(PodState::moved);
+    let since = job.created.max(moved);
+    since.is_some_and(|since| time::between(since, now) >= PATIENCE)
+}
+
+/// The failure of an attempt whose node is lost.
+pub(super) fn of_lost_pod(attempt: u32, pod: &PodState, now: Timestamp) -> Failure {
+    let text = format!(
+        "pod {} was to be gone and is not: nothing is heard of its node. It does not count as a \
+         failure",
+        pod.name
+    );
+    Failure {
+        pod: Some(pod.name.clone()),
+        ..plain(FailureReason::Evicted, text, attempt, now)
+    }
 }
 
 /// Why a Job that failed did so.
@@ -220,7 +237,7 @@ fn meaning(code: i32) -> &'static str {
     }
 }
 
-fn cut(text: &str, limit: usize) -> String {
+pub(super) fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 

@@ -237,6 +237,8 @@ impl World {
             unschedulable: None,
             disrupted: None,
             deleting: false,
+            gone_by: None,
+            placed: None,
             containers: vec![ContainerState {
                 name: "trainer".into(),
                 init: false,

@@ -5,12 +5,12 @@ use millwright_crds::{
 };
 
 use super::{
-    COLLECT, Run, TRAINING, inputs,
+    COLLECT, Run, TRAINING, failure, inputs,
     lost::{self, Kept},
     outcome,
 };
 use crate::{
-    Plan, Reason, SpecError,
+    Event, Plan, Reason, SpecError,
     observed::{JobState, PodState},
 };
 
@@ -23,6 +23,7 @@ impl Run<'_> {
             return self.first_attempt();
         };
         let pod = self.pod_left(attempt);
+        let pod = pod.filter(|pod| !pod.lost(self.now));
         if let Some(pod) = pod.filter(|pod| outcome::trainer_runs(pod)) {
             let message = format!(
                 "attempt {attempt} was stopped: waits for its pod {} to end",
@@ -43,6 +44,19 @@ impl Run<'_> {
             Kept::Nothing(_) => self.start_attempt(&resolved),
             kept => Ok(self.collect(attempt, COLLECT, &kept)),
         }
+    }
+
+    /// Gives up the pod of an attempt whose node is lost. What it may have published is looked for
+    /// when its Job is gone.
+    pub(super) fn give_up_node(&self, attempt: u32, job: &JobState) -> Plan<TrainingJobStatus> {
+        let message = outcome::lost(job, &self.seen.pods, self.now).map_or_else(
+            || format!("attempt {attempt}: its node is lost"),
+            |pod| failure::of_lost_pod(attempt, pod, self.now).message,
+        );
+        let mut plan = Plan::status(self.pending(Reason::Evicted, &message));
+        plan.operations.push(self.delete(job));
+        plan.events.push(Event::warning(Reason::Evicted, message));
+        plan
     }
 
     /// What the run is made from: the inputs of its attempts, even if the Datasets have new versions

@@ -72,7 +72,7 @@ pub(super) fn kept<T: Versioned>(
     };
     match &job.phase {
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
-            Some(stuck) if failure::is_hopeless(job, now) => unreadable(stuck),
+            Some(stuck) if failure::is_hopeless(job, pods, now) => unreadable(stuck),
             stuck => Kept::Looking(stuck),
         },
         JobPhase::Complete => match message_of(job, pods) {

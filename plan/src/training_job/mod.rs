@@ -31,6 +31,8 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use millwright_crds::{
@@ -46,13 +48,14 @@ use crate::{
     Event, Operation, Plan, Reason, Settings, SpecError, Target,
     observed::{JobPhase, JobState, PodState},
     pod::refused,
+    time,
 };
 use outcome::Outcome;
 
 pub use attempt::build as build_attempt;
 pub use evaluation::build as build_evaluation;
 pub use job::validate;
-pub use refusal::after_refusal;
+pub use refusal::{after_refusal, is_last_word};
 
 /// Name of the input that an evaluation reads.
 pub const EVALUATION_INPUT: &str = "data";
@@ -134,7 +137,7 @@ impl Run<'_> {
         if self.seen.object.spec.suspend {
             return Ok(self.suspend());
         }
-        if let Some(limit) = self.deadline_passed() {
+        if let Some(limit) = self.deadline_passed().filter(|_| !self.ended_in_time()) {
             return Ok(self.fail(deadline::failure(limit, self.before.attempts, self.now)));
         }
         let plan = match latest {
@@ -145,7 +148,7 @@ impl Run<'_> {
             _ => self.first_attempt()?,
         };
         Ok(match self.time_to_deadline() {
-            Some(left) if !plan.status.phase.is_final() => plan.within(left),
+            Some(left) if !left.is_zero() && !plan.status.phase.is_final() => plan.within(left),
             _ => plan,
         })
     }
@@ -158,6 +161,7 @@ impl Run<'_> {
         match outcome::of_attempt(attempt, job, &self.seen.jobs, &self.seen.pods, self.now) {
             Outcome::Waiting(waiting) => Ok(self.waiting(attempt, &waiting)),
             Outcome::Settling(left) => Ok(Plan::status(self.before.clone()).within(left)),
+            Outcome::NodeLost => Ok(self.give_up_node(attempt, job)),
             Outcome::Lost(kept) => Ok(self.collect(attempt, COLLECT, &kept)),
             Outcome::Failed(failure) => self.retry_or_fail(attempt, job, failure),
             Outcome::Succeeded(result) => {
@@ -210,6 +214,12 @@ impl Run<'_> {
                 evaluation::Outcome::Disrupted(failure) => {
                     let status = self.evaluating(attempt, resolved, result, Some(&failure));
                     let mut plan = Plan::status(status);
+                    let wait = spec.retry.backoff.initial.as_std();
+                    let over = evaluation.finished.map(|end| time::between(end, self.now));
+                    let left = over.map_or(Duration::ZERO, |over| wait.saturating_sub(over));
+                    if !left.is_zero() {
+                        return Ok(plan.within(left));
+                    }
                     plan.operations.push(self.delete(evaluation));
                     plan.events.push(Event::warning(
                         failure::reason(failure.reason),

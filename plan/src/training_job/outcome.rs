@@ -30,6 +30,8 @@ const SLOW: Duration = Duration::from_secs(60);
 pub(super) enum Outcome {
     /// Not ended.
     Waiting(Waiting),
+    /// Its pod was to be gone and is not: nothing is heard of its node.
+    NodeLost,
     /// Ended, and its pod's end should be seen within this time.
     Settling(Duration),
     /// Ended well, but its message wasn't read before the pod was gone.
@@ -71,8 +73,9 @@ pub(super) fn of_attempt(
         return Outcome::Settling(left);
     }
     match &job.phase {
+        JobPhase::Active if lost(job, pods, now).is_some() => Outcome::NodeLost,
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
-            Some(failure) if failure::is_hopeless(job, now) => Outcome::Failed(failure),
+            Some(failure) if failure::is_hopeless(job, pods, now) => Outcome::Failed(failure),
             stuck => Outcome::Waiting(waiting(attempt, job, stuck, pod_of(job, pods), now)),
         },
         JobPhase::Complete => match message_of(job, pods) {
@@ -98,10 +101,27 @@ pub(super) fn of_attempt(
 /// Whether a Job has ended and its pod has not been seen to end yet; how long that may take.
 pub(super) fn settling(job: &JobState, pods: &[PodState], now: Timestamp) -> Option<Duration> {
     let ended = job.finished.filter(|_| job.phase != JobPhase::Active)?;
-    pod_of(job, pods).filter(|pod| trainer_runs(pod))?;
+    pod_of(job, pods).filter(|pod| trainer_runs(pod) || has_failed_unseen(job, pod))?;
     SETTLING
         .checked_sub(time::between(ended, now))
         .filter(|left| !left.is_zero())
+}
+
+/// Whether a Job has failed by its pod, of which no container was seen to end yet.
+fn has_failed_unseen(job: &JobState, pod: &PodState) -> bool {
+    let by_pod =
+        matches!(&job.phase, JobPhase::Failed { reason, .. } if reason != "PodFailurePolicy");
+    let open = |container: &ContainerState| container.terminated().is_none();
+    by_pod && !pod.containers.is_empty() && pod.containers.iter().all(open)
+}
+
+/// The pod of a Job, if nothing is heard of its node any more.
+pub(super) fn lost<'a>(
+    job: &JobState,
+    pods: &'a [PodState],
+    now: Timestamp,
+) -> Option<&'a PodState> {
+    pod_of(job, pods).filter(|pod| pod.lost(now))
 }
 
 /// Whether the main container of a pod runs.
@@ -262,6 +282,8 @@ mod tests {
             unschedulable: None,
             disrupted: None,
             deleting: false,
+            gone_by: None,
+            placed: None,
             containers: vec![],
         }
     }

@@ -6,12 +6,19 @@ use millwright_crds::{
     training_job::{FailureReason, TrainingJobPhase},
 };
 
-use super::failure;
+use super::{Observed, failure};
 use crate::{
     Reason,
     conditions::{self, Verdict},
     time,
 };
+
+/// Whether a refusal is about the spec: it met the first Job. Of what has trained, nothing is thrown
+/// away because a policy of the cluster is in the way.
+pub fn is_last_word(seen: &Observed, message: &str) -> bool {
+    let attempts = seen.object.status.as_ref().map_or(0, |s| s.attempts);
+    attempts == 0 && seen.jobs.is_empty() && message.starts_with("create Job ")
+}
 
 /// What Kubernetes says of a Job when it is asked to create it is the last word on the spec, which
 /// can't be changed: the run has failed.

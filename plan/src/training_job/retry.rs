@@ -32,13 +32,23 @@ pub(super) fn count_failures(
     u32::try_from(failed.count()).unwrap_or(u32::MAX).max(known)
 }
 
+/// Attempts that were disrupted. They don't count against the limit, but each waits longer than the
+/// one before: what fills its node does so on the next one, too.
+pub(super) fn count_disruptions(jobs: &[JobState]) -> u32 {
+    let disrupted = jobs.iter().filter(|job| {
+        job.label(LABEL_ROLE) == Some(TRAINING)
+            && matches!(&job.phase, JobPhase::Failed { reason, .. } if reason == "PodFailurePolicy")
+    });
+    u32::try_from(disrupted.count()).unwrap_or(u32::MAX)
+}
+
 /// How long to wait before the next attempt; `None` when there is none.
 ///
-/// `failures` counts this one. The wait is `initial · 2^(failures − 1)`, at most `max`: the
+/// `failures` counts this one, of its sort: disruptions, or the others. The wait is `initial · 2^(failures − 1)`, at most `max`: the
 /// binary exponential backoff that Jobs use, with the run's own bounds.
 pub(super) fn decide(retry: &Retry, failure: &Failure, failures: u32) -> Option<Duration> {
     match failure.reason {
-        FailureReason::Evicted => return Some(retry.backoff.initial.as_std()),
+        FailureReason::Evicted => return Some(wait(retry, failures)),
         // The kubelet has tried these again and again already.
         FailureReason::ImagePull | FailureReason::ContainerStart => return None,
         FailureReason::InvalidSpec | FailureReason::DeadlineExceeded => return None,
@@ -55,13 +65,17 @@ pub(super) fn decide(retry: &Retry, failure: &Failure, failures: u32) -> Option<
     if failures > retry.limit {
         return None;
     }
-    let doublings = failures.saturating_sub(1).min(31);
+    Some(wait(retry, failures))
+}
+
+fn wait(retry: &Retry, times: u32) -> Duration {
+    let doublings = times.saturating_sub(1).min(31);
     let wait = retry
         .backoff
         .initial
         .as_std()
         .saturating_mul(1 << doublings);
-    Some(wait.min(retry.backoff.max.as_std()))
+    wait.min(retry.backoff.max.as_std())
 }
 
 impl Run<'_> {
@@ -78,7 +92,11 @@ impl Run<'_> {
             failure.reason,
             !self.knows_failure_of(attempt),
         );
-        let decision = decide(&self.seen.object.spec.retry, &failure, failures);
+        let times = match failure.reason {
+            FailureReason::Evicted => count_disruptions(&self.seen.jobs),
+            _ => failures,
+        };
+        let decision = decide(&self.seen.object.spec.retry, &failure, times);
         let ended = job.finished.unwrap_or(self.now);
         let Some(delay) = decision else {
             let mut plan = self.fail(failure);
@@ -143,7 +161,9 @@ mod tests {
             (ExitCode, Some(3), vec![7], 3, 1, None),
             (ExitCode, Some(7), vec![7], 3, 1, seconds(10)),
             (OOMKilled, Some(137), vec![7], 3, 1, seconds(10)),
-            (Evicted, None, vec![], 0, 9, seconds(10)),
+            (Evicted, None, vec![], 0, 1, seconds(10)),
+            (Evicted, None, vec![], 0, 2, seconds(20)),
+            (Evicted, None, vec![], 0, 9, seconds(60)),
             (InvalidSpec, None, vec![], 3, 1, None),
             (ImagePull, None, vec![], 3, 0, None),
             (DeadlineExceeded, None, vec![], 3, 1, None),

@@ -5,9 +5,10 @@ use millwright_crds::training_job::TrainingJobPhase;
 use serde_json::json;
 
 use super::{
-    fixtures::{World, bucket, evaluation, failed, result, run, with_secrets},
+    fixtures::{World, at, bucket, evaluation, failed, result, run, with_secrets},
     *,
 };
+use crate::observed::Lifecycle;
 
 fn started(spec: serde_json::Value) -> World {
     let mut world = World::new(run(spec));
@@ -194,6 +195,10 @@ fn an_evaluation_that_is_disrupted_is_done_again() {
     world.succeeds();
     world.pass();
     world.end(failed("PodFailurePolicy"));
+    // What fills its node does so on the next one, too: not at once.
+    let plan = world.pass();
+    assert!(plan.operations.is_empty() && plan.requeue.is_some());
+    world.now += 10;
     world.pass();
     world.pass();
     assert_eq!((world.phase(), world.started.len()), (Evaluating, 1));
@@ -212,4 +217,78 @@ fn the_code_of_users_gets_no_credentials_of_the_store() {
         let pod = job.spec.unwrap().template;
         assert_eq!(with_secrets(&pod), ["millwright-fetch", "millwright-agent"]);
     }
+}
+
+#[test]
+fn a_lost_node_costs_no_attempt_of_the_limit() {
+    let mut world = started(json!({"retry": {"limit": 0}}));
+    let gone_by = at(world.now);
+    let pod = &mut world.seen.pods[0];
+    (pod.deleting, pod.gone_by) = (true, Some(gone_by));
+    world.pass();
+    assert_eq!(world.phase(), Running);
+    world.reasons();
+    world.now += 120;
+    world.pass();
+    assert_eq!((world.phase(), world.active()), (Pending, None));
+    assert_eq!(world.reasons(), [Reason::Evicted]);
+    // The pod stays for ever. It may have published: the store is asked, and has nothing.
+    world.pass();
+    assert_eq!(world.active().unwrap().label(LABEL_ROLE), Some(COLLECT));
+    world.succeeds();
+    world.pass();
+    assert_eq!(world.started, [1, 2]);
+    assert_eq!(
+        (world.status().failures, world.seen.pods[0].deleting),
+        (0, true)
+    );
+}
+
+#[test]
+fn what_ended_before_its_deadline_is_registered_however_late_it_is_seen() {
+    for (ended, expected) in [(59, Succeeded), (60, Failed)] {
+        let mut world = started(json!({"model": "delay", "activeDeadline": "1m"}));
+        let begun = world.now;
+        world.now = begun + ended;
+        world.succeeds();
+        world.now = begun + 600;
+        for _ in 0..3 {
+            world.pass();
+        }
+        assert_eq!(world.phase(), expected, "after {ended} s");
+    }
+}
+
+#[test]
+fn waiting_for_a_node_is_not_held_against_an_image() {
+    let pull = || Lifecycle::Waiting {
+        reason: "ErrImagePull".into(),
+        message: "429".into(),
+    };
+    let mut world = World::new(run(json!({"model": "delay"})));
+    world.pass();
+    world.now += 1_000;
+    world.container(pull());
+    let placed = at(world.now);
+    world.seen.pods[0].placed = Some(placed);
+    world.pass();
+    assert_eq!(world.phase(), TrainingJobPhase::Preparing);
+    world.now += 300;
+    world.pass();
+    assert_eq!(world.phase(), Failed);
+}
+
+#[test]
+fn a_refusal_is_the_last_word_on_the_first_job_only() {
+    let mut world = World::new(run(json!({})));
+    assert!(is_last_word(&world.seen, "create Job run-1: 422"));
+    assert!(!is_last_word(
+        &world.seen,
+        "create PersistentVolumeClaim a: 422"
+    ));
+    world.pass();
+    assert!(!is_last_word(
+        &world.seen,
+        "create Job run-1-evaluation: 422"
+    ));
 }

@@ -334,7 +334,11 @@ impl<'a> Pass<'a> {
         let applied = self
             .deployment
             .and_then(|d| d.annotations.get(stamp::ANNOTATION));
-        (applied != Some(&hash)).then_some(Operation::Apply(object))
+        // Somebody has scaled it: a stage has as many pods as the spec says.
+        let scaled = self
+            .deployment
+            .is_some_and(|d| d.replicas != deployment::replicas(self.stage));
+        (scaled || applied != Some(&hash)).then_some(Operation::Apply(object))
     }
 
     fn problem(&self, revision: &str) -> Option<Problem> {

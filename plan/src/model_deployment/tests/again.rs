@@ -5,7 +5,7 @@ use millwright_crds::model_deployment::NextPhase;
 use super::healthy;
 use crate::{
     Operation,
-    model_deployment::{fixtures, simulator::World},
+    model_deployment::{fixtures, judge_later, simulator::World},
 };
 
 /// v2 was refused by a test, whose Job is still there.
@@ -62,4 +62,15 @@ fn without_a_change_it_stays_refused() {
     let plan = world.step();
     assert!(plan.operations.is_empty(), "{:?}", plan.operations);
     assert_eq!(world.next("production"), Some((2, NextPhase::Refused)));
+}
+
+#[test]
+fn a_change_that_could_not_be_judged_is_judged_later() {
+    let mut world = refused();
+    world.edit(|seen| seen.object.spec.stages[1].replicas = 3);
+    // Meanwhile the name of a stage was somebody else's.
+    world.seen.object.status = Some(judge_later(&world.seen));
+    let plan = world.step();
+    assert!(!plan.operations.is_empty());
+    assert_eq!(world.next("production"), Some((2, NextPhase::Gating)));
 }

@@ -3,7 +3,10 @@
 use millwright_crds::model_deployment::ModelDeploymentPhase as Phase;
 use serde_json::json;
 
-use crate::model_deployment::{Foreign, fixtures, simulator::World};
+use crate::{
+    Operation,
+    model_deployment::{Foreign, fixtures, simulator::World},
+};
 
 #[test]
 fn a_name_that_gets_free_is_waited_for() {
@@ -45,4 +48,16 @@ fn pods_that_are_refused_are_the_problem() {
     let (_, reason, message) = world.ready();
     assert_eq!(reason, "PodRefused");
     assert!(message.contains("exceeded quota: few"), "{message}");
+}
+
+#[test]
+fn a_stage_that_somebody_scales_is_scaled_back() {
+    let mut world = World::new(fixtures::two_stages());
+    world.seen.versions.push(fixtures::version(1));
+    world.settle();
+    world.seen.deployments[0].replicas = 7;
+    let plan = world.step();
+    let written: Vec<_> = plan.operations.iter().map(Operation::describe).collect();
+    assert_eq!(written, ["apply Deployment d-staging"]);
+    assert!(world.step().operations.is_empty());
 }
