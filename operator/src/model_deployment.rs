@@ -81,12 +81,15 @@ impl Controller for ModelDeployments {
     }
 
     fn stalled(
-        _: &Observed,
-        mut status: ModelDeploymentStatus,
+        seen: &Observed,
+        status: ModelDeploymentStatus,
         _: &ApplyError,
         _: Timestamp,
     ) -> ModelDeploymentStatus {
-        status.phase = ModelDeploymentPhase::Stalled;
-        status
+        ModelDeploymentStatus {
+            conditions: status.conditions,
+            phase: ModelDeploymentPhase::Stalled,
+            ..model_deployment::judge_later(seen)
+        }
     }
 }

@@ -88,8 +88,10 @@ impl Controller for TrainingJobs {
         now: Timestamp,
     ) -> TrainingJobStatus {
         match error {
-            ApplyError::Refused(message) => training_job::after_refusal(&seen.object, message, now),
-            // The run goes on when the name is free.
+            ApplyError::Refused(message) if training_job::is_last_word(seen, message) => {
+                training_job::after_refusal(&seen.object, message, now)
+            }
+            // The run goes on when the name is free, or the policy that is in its way has changed.
             _ => status,
         }
     }

@@ -20,8 +20,8 @@ use kube::{
     },
 };
 use millwright_crds::{
-    Dataset, LABEL_KIND, LABEL_ROLE, Model, ModelDeployment, ModelVersion, RetrainPolicy,
-    TrainingJob, TrainingJobStatus, common::PodTemplate,
+    Dataset, LABEL_KIND, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob,
+    TrainingJobStatus, common::PodTemplate,
 };
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -86,13 +86,16 @@ pub(crate) fn start(
         |_| {},
         triggers::retrain_policy,
     );
-    start.children::<Job, _>("jobs", LABEL_KIND, |c| &c.stores.jobs);
-    start.children::<Pod, _>("pods", LABEL_KIND, |c| &c.stores.pods);
-    start.children::<Deployment, _>("deployments", LABEL_KIND, |c| &c.stores.deployments);
-    start.children::<Service, _>("services", LABEL_KIND, |c| &c.stores.services);
-    start.children::<PersistentVolumeClaim, _>("claims", &format!("{LABEL_ROLE}=store"), |c| {
-        &c.stores.claims
-    });
+    let ours = || watcher::Config::default().labels(LABEL_KIND);
+    start.children::<Job, _>("jobs", &ours(), |c| &c.stores.jobs);
+    start.children::<Pod, _>("pods", &ours(), |c| &c.stores.pods);
+    start.children::<Deployment, _>("deployments", &ours(), |c| &c.stores.deployments);
+    start.children::<Service, _>("services", &ours(), |c| &c.stores.services);
+    if let Some(claim) = context.settings.store.claim() {
+        // By name: an administrator may have made it.
+        let named = watcher::Config::default().fields(&format!("metadata.name={claim}"));
+        start.children::<PersistentVolumeClaim, _>("claims", &named, |c| &c.stores.claims);
+    }
 }
 
 /// A run that has ended makes no pods: their templates, the largest part of it, need not be kept.
@@ -170,7 +173,7 @@ impl Start<'_> {
     fn children<K, T>(
         &self,
         name: &'static str,
-        selector: &str,
+        config: &watcher::Config,
         index: for<'a> fn(&'a Context) -> &'a Index<T>,
     ) where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -185,9 +188,7 @@ impl Start<'_> {
         for namespace in self.namespaces {
             let (context, queues) = (self.context.clone(), self.queues.clone());
             let api: Api<K> = api(&context, namespace.as_deref());
-            let config = watcher::Config::default()
-                .labels(selector)
-                .streaming_lists();
+            let config = config.clone().streaming_lists();
             tokio::spawn(async move {
                 streams::follow(&context, name, api, config, |change| {
                     let (kind, owners): (Option<String>, Vec<Owner>) = match change {

@@ -188,6 +188,13 @@ async fn pass<C: Controller>(
         return Ok(Action::await_change());
     }
     if !context
+        .health
+        .knows(object.namespace().as_deref().unwrap_or_default())
+    {
+        // A plan made from half a list would do again what was done.
+        return Ok(Action::requeue(NOT_LEADING));
+    }
+    if !context
         .fresh
         .is_current(&uid, |kind, key| context.stores.resource_version(kind, key))
     {
@@ -261,7 +268,8 @@ fn reason(error: &ApplyError) -> Reason {
     }
 }
 
-/// What was written before the failure stays; the status says what could not be.
+/// What was written before the failure stays; the status says what could not be. The spec counts as
+/// seen only when nothing more is tried: a change of it must be one for the next pass, too.
 fn after_failure<C: Controller>(
     seen: &C::Seen,
     object: &C::Object,
@@ -287,8 +295,8 @@ fn after_failure<C: Controller>(
         now,
     );
     *status.conditions() = conditions;
-    *status.observed_generation() = generation;
     if for_good {
+        *status.observed_generation() = generation;
         C::stalled(seen, status, error, now)
     } else {
         status

@@ -86,7 +86,7 @@ enum Outcome {
 
 impl Candidate {
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
-        self.health.expect(SCOPE);
+        self.health.expect(SCOPE, None);
         loop {
             let wait = self.step().await;
             tokio::select! {

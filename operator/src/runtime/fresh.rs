@@ -42,11 +42,12 @@ impl Fresh {
             resource_version,
             at: Instant::now(),
         };
-        self.written
-            .lock()
-            .entry(owner.into())
-            .or_default()
-            .push(written);
+        let mut all = self.written.lock();
+        if !all.contains_key(owner) {
+            // Owners that were deleted never ask.
+            all.retain(|_, list| list.iter().any(|one| one.at.elapsed() < PATIENCE));
+        }
+        all.entry(owner.into()).or_default().push(written);
     }
 
     /// Remembers that a write was refused because its object is not as it was at this resourceVersion

@@ -24,6 +24,10 @@ pub(crate) struct Health {
 }
 
 struct Part {
+    /// The namespace that it is about, when it is about one.
+    namespace: Option<String>,
+    /// Whether the API server refuses it: the namespace may be gone, and the rights in it.
+    refused: bool,
     /// Whether it has been up once, with all objects.
     listed: bool,
     problem: Option<String>,
@@ -33,8 +37,10 @@ struct Part {
 
 impl Health {
     /// A watch, or the election, is starting.
-    pub(crate) fn expect(&self, part: &str) {
+    pub(crate) fn expect(&self, part: &str, namespace: Option<&str>) {
         let state = Part {
+            namespace: namespace.map(ToOwned::to_owned),
+            refused: false,
             listed: false,
             problem: None,
             down_since: None,
@@ -49,6 +55,7 @@ impl Health {
             let mut parts = self.parts.lock();
             let state = parts.get_mut(part)?;
             state.listed |= listed;
+            state.refused = false;
             state.problem = None;
             state.active = Instant::now();
             state.down_since.take()
@@ -68,6 +75,21 @@ impl Health {
         state.problem.replace(problem) != state.problem
     }
 
+    /// The API server refuses it.
+    pub(crate) fn refused(&self, part: &str) {
+        if let Some(state) = self.parts.lock().get_mut(part) {
+            state.refused = true;
+        }
+        self.news.notify_waiters();
+    }
+
+    /// Whether all objects of a namespace are known.
+    pub(crate) fn knows(&self, namespace: &str) -> bool {
+        let parts = self.parts.lock();
+        let about = |part: &&Part| part.namespace.as_deref().is_none_or(|of| of == namespace);
+        parts.values().filter(about).all(|part| part.listed)
+    }
+
     /// What keeps the operator from being ready; empty when nothing does.
     pub(crate) fn problems(&self) -> Vec<String> {
         let parts = self.parts.lock();
@@ -81,12 +103,18 @@ impl Health {
             .collect()
     }
 
-    /// Waits until every watch has had its objects, then, but not for ever, until none is down.
+    /// Waits until every watch has had its objects, then, but not for ever, until none is down. A
+    /// namespace that is refused keeps only itself waiting.
     pub(crate) async fn settled(&self) {
-        self.until(|part| part.listed).await;
+        self.listed().await;
         let up = self.until(|part| part.problem.is_none());
         // Those that are down are named by `/readyz`.
         let _ = tokio::time::timeout(SETTLES, up).await;
+    }
+
+    async fn listed(&self) {
+        let refused = |part: &Part| part.refused && part.namespace.is_some();
+        self.until(|part| part.listed || refused(part)).await;
     }
 
     async fn until(&self, holds: impl Fn(&Part) -> bool) {
@@ -118,7 +146,7 @@ mod tests {
     #[test]
     fn the_same_problem_is_news_once() {
         let health = Health::default();
-        health.expect("jobs");
+        health.expect("jobs", None);
         assert_eq!(health.problems(), ["jobs: waits for the first answer"]);
         assert_eq!(health.up("jobs", true), None);
         assert!(health.problems().is_empty());
@@ -134,8 +162,8 @@ mod tests {
     #[tokio::test]
     async fn a_new_leader_waits_for_every_first_list() {
         let health = Health::default();
-        health.expect("jobs");
-        health.expect("pods");
+        health.expect("jobs", None);
+        health.expect("pods", None);
         health.up("jobs", true);
         let settled = tokio::spawn({
             let health = health.clone();
@@ -146,5 +174,21 @@ mod tests {
         assert!(!settled.is_finished());
         health.up("pods", true);
         settled.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_is_refused_keeps_only_itself_waiting() {
+        let health = Health::default();
+        health.expect("jobs in a", Some("a"));
+        health.expect("jobs in b", Some("b"));
+        health.up("jobs in a", true);
+        health.down("jobs in b", "not allowed".into());
+        health.refused("jobs in b");
+        tokio::time::timeout(SETTLES, health.listed())
+            .await
+            .unwrap();
+        assert!(health.knows("a") && !health.knows("b"));
+        health.up("jobs in b", true);
+        assert!(health.knows("b"));
     }
 }
