@@ -18,18 +18,17 @@ use millwright_crds::{
     Dataset, LABEL_ATTEMPT, LABEL_KIND, LABEL_NAME, LABEL_ROLE, LABEL_STAGE, TrainingJob,
     dataset::DatasetPhase,
     training_job::TrainingJobPhase,
-    wire::{
-        attempt::AttemptResult,
-        evaluation::EvaluationReport,
-        sync::{SyncResult, VersionRecord},
-    },
+    wire::{attempt::AttemptResult, evaluation::EvaluationReport},
 };
 use millwright_e2e::scene::Scene;
 use millwright_plan::model_deployment::LABEL_VERSION;
 use parking_lot::Mutex;
 
 use super::{gateway::Gateway, story::FIRST};
-use crate::kubelet::{End, Kubelet};
+use crate::{
+    kubelet::{End, Kubelet},
+    operator::data::found,
+};
 
 /// Longest time until the operator says that a pod runs.
 const SEEN: Duration = Duration::from_secs(60);
@@ -119,7 +118,7 @@ impl Node {
         let end = match role.as_str() {
             "sync" => {
                 seen::<Dataset>(scene, &owner, |s| s.phase == DatasetPhase::Syncing).await?;
-                End::well(&synced())?
+                End::well(&found())?
             }
             "training" => {
                 seen::<TrainingJob>(scene, &owner, |s| s.phase == TrainingJobPhase::Running)
@@ -151,27 +150,6 @@ where
 
 fn digest(number: u32) -> String {
     format!("sha256:{}", format!("{number:02}").repeat(32))
-}
-
-/// What a sync says that found one version.
-fn synced() -> SyncResult {
-    SyncResult {
-        v: 1,
-        version: VersionRecord {
-            number: 1,
-            digest: digest(77),
-            rows: 10,
-            files: 1,
-            bytes: 100,
-            created_at: "2026-01-02T03:04:05Z".into(),
-            failed: vec![],
-        },
-        current: Some("v1".into()),
-        unchanged: false,
-        profile: None,
-        columns: vec![],
-        column_count: 0,
-    }
 }
 
 fn trained(number: u32) -> AttemptResult {

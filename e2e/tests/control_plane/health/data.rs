@@ -9,17 +9,14 @@ use kube::{
 use millwright_crds::{
     ANNOTATION_REFRESH, Dataset, LABEL_OWNER, Model, ModelVersion, TrainingJob,
     dataset::FailedExpectation,
-    wire::{
-        attempt::AttemptResult,
-        evaluation::EvaluationReport,
-        sync::{SyncResult, VersionRecord},
-    },
+    wire::{attempt::AttemptResult, evaluation::EvaluationReport, sync::SyncResult},
 };
 use serde_json::{Value, json};
 
 use super::{DIGEST, SOON, Stage};
 use crate::{
     kubelet::{End, Kubelet},
+    operator::data,
     world::World,
 };
 
@@ -32,6 +29,8 @@ pub async fn data_and_runs(world: &World) -> Result<()> {
     stage.delete::<Model>("by-hand").await?;
     stage.delete::<TrainingJob>("run").await?;
     stage.delete::<Dataset>("good").await?;
+    // One whose sync has failed is tried again, and does not rest.
+    stage.delete::<Dataset>("bad").await?;
     stage.close().await
 }
 
@@ -211,23 +210,10 @@ fn run(changes: Value) -> Value {
 }
 
 fn found(failed: Vec<FailedExpectation>) -> SyncResult {
-    SyncResult {
-        v: 1,
-        current: failed.is_empty().then(|| "v1".into()),
-        version: VersionRecord {
-            number: 1,
-            digest: DIGEST.into(),
-            rows: 3,
-            files: 1,
-            bytes: 100,
-            created_at: "2026-01-02T03:04:05Z".into(),
-            failed,
-        },
-        unchanged: false,
-        profile: None,
-        columns: vec![],
-        column_count: 0,
-    }
+    let mut result = data::found();
+    result.current = result.current.filter(|_| failed.is_empty());
+    result.version.failed = failed;
+    result
 }
 
 fn made() -> AttemptResult {

@@ -1,7 +1,7 @@
 //! The operator against an API server; the tests play the kubelet.
 
 mod cost;
-mod data;
+pub mod data;
 mod deletion;
 mod runs;
 mod specs;
