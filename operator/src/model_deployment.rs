@@ -80,16 +80,21 @@ impl Controller for ModelDeployments {
         model_deployment::plan(seen, settings, now)
     }
 
+    fn unjudged(seen: &Observed, status: ModelDeploymentStatus) -> ModelDeploymentStatus {
+        ModelDeploymentStatus {
+            conditions: status.conditions,
+            phase: status.phase,
+            ..model_deployment::judge_later(seen)
+        }
+    }
+
     fn stalled(
-        seen: &Observed,
-        status: ModelDeploymentStatus,
+        _: &Observed,
+        mut status: ModelDeploymentStatus,
         _: &ApplyError,
         _: Timestamp,
     ) -> ModelDeploymentStatus {
-        ModelDeploymentStatus {
-            conditions: status.conditions,
-            phase: ModelDeploymentPhase::Stalled,
-            ..model_deployment::judge_later(seen)
-        }
+        status.phase = ModelDeploymentPhase::Stalled;
+        status
     }
 }

@@ -71,6 +71,12 @@ pub(crate) trait Controller: Send + Sync + 'static {
     /// Decides, without I/O.
     fn plan(seen: &Self::Seen, settings: &Settings, now: Timestamp) -> Plan<StatusOf<Self>>;
 
+    /// The status after a pass that came to no end, which speaks of the new generation of the spec
+    /// although nothing was decided for it.
+    fn unjudged(_seen: &Self::Seen, status: StatusOf<Self>) -> StatusOf<Self> {
+        status
+    }
+
     /// The status after a write that only a person can make possible. `status` is the one before,
     /// with conditions that say what is wrong.
     fn stalled(
@@ -268,8 +274,7 @@ fn reason(error: &ApplyError) -> Reason {
     }
 }
 
-/// What was written before the failure stays; the status says what could not be. The spec counts as
-/// seen only when nothing more is tried: a change of it must be one for the next pass, too.
+/// What was written before the failure stays; the status says what could not be.
 fn after_failure<C: Controller>(
     seen: &C::Seen,
     object: &C::Object,
@@ -295,8 +300,9 @@ fn after_failure<C: Controller>(
         now,
     );
     *status.conditions() = conditions;
+    *status.observed_generation() = generation;
+    let status = C::unjudged(seen, status);
     if for_good {
-        *status.observed_generation() = generation;
         C::stalled(seen, status, error, now)
     } else {
         status

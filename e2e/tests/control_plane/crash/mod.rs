@@ -38,6 +38,9 @@ const SIDE_BY_SIDE: usize = 12;
 const LINES: usize = 20;
 /// The variable with how many points one is tried of; all by default.
 const ONE_OF: &str = "MILLWRIGHT_CRASH_ONE_OF";
+/// One of so many points may never come: two changes that come at once are one write. On 2 cores it is
+/// 4 or 5 of 108.
+const MISSED: usize = 10;
 /// Longest time until the end is the same.
 const REST: Duration = Duration::from_secs(60);
 
@@ -119,10 +122,11 @@ async fn a_crash_at_any_write_changes_nothing(world: &World) -> Result<()> {
         }
     }
     eprintln!(
-        "the operator was killed at {} of {} points of a loop, in {:.0} s",
+        "the operator was killed at {} of {} points of a loop, in {:.0} s; these never came:\n{}",
         points.len() - missed.len(),
         points.len(),
-        begin.elapsed().as_secs_f64()
+        begin.elapsed().as_secs_f64(),
+        missed.join("\n")
     );
     ensure!(
         others.is_empty(),
@@ -131,11 +135,10 @@ async fn a_crash_at_any_write_changes_nothing(world: &World) -> Result<()> {
         points.len(),
         others.join("\n\n")
     );
-    // Two changes that come at once are one write.
     ensure!(
-        missed.len() <= points.len() / 20,
-        "{same} points end the same, but these writes never came:\n{}",
-        missed.join("\n")
+        missed.len() <= points.len() / MISSED,
+        "only {same} of {} points end the same: too many writes never came",
+        points.len()
     );
     Ok(())
 }
