@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 /// A hash in a name, which is another one for each UID.
-static HASH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("-[0-9a-f]{8}$").ok());
+static HASH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"-[0-9a-f]{8}\b").ok());
 
 /// What is written for the record of people only, for the election, or to ask who one is.
 const ASIDE: [&str; 5] = [
@@ -26,7 +26,7 @@ pub struct Write {
     pub method: String,
     /// Plural of the kind, and the subresource: `trainingjobs/status`.
     pub resource: String,
-    /// Name of the object; a hash at its end is left out.
+    /// Name of the object; a hash in it is left out.
     pub name: String,
     /// How many of the same there were, this one included.
     pub nth: usize,
@@ -107,6 +107,10 @@ mod tests {
         assert_eq!(
             write(Method::PUT, &format!("{ours}/run-0123abcd/status?x=y"), ""),
             Some("PUT trainingjobs/status run-* #1".into())
+        );
+        assert_eq!(
+            write(Method::PUT, &format!("{ours}/run-0123abcd-1-evaluation"), ""),
+            Some("PUT trainingjobs run-*-1-evaluation #1".into())
         );
         assert_eq!(
             write(Method::POST, ours, r#"{"metadata": {"name": "first"}}"#),

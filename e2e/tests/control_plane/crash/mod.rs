@@ -38,9 +38,8 @@ const SIDE_BY_SIDE: usize = 12;
 const LINES: usize = 20;
 /// The variable with how many points one is tried of; all by default.
 const ONE_OF: &str = "MILLWRIGHT_CRASH_ONE_OF";
-/// One of so many points may never come: two changes that come at once are one write. On 2 cores it is
-/// 4 or 5 of 108.
-const MISSED: usize = 10;
+/// One of so many points may never come: two changes that come at once are one write.
+const MISSED: usize = 20;
 /// Longest time until the end is the same.
 const REST: Duration = Duration::from_secs(60);
 
