@@ -109,7 +109,11 @@ mod tests {
             Some("PUT trainingjobs/status run-* #1".into())
         );
         assert_eq!(
-            write(Method::PUT, &format!("{ours}/run-0123abcd-1-evaluation"), ""),
+            write(
+                Method::PUT,
+                &format!("{ours}/run-0123abcd-1-evaluation"),
+                ""
+            ),
             Some("PUT trainingjobs run-*-1-evaluation #1".into())
         );
         assert_eq!(
