@@ -254,8 +254,7 @@ pub(super) fn outcome(
     if let Some(left) = outcome::settling(job, pods, now) {
         return Outcome::Settling(left);
     }
-    let lost = outcome::lost(job, pods, now).filter(|_| job.phase == JobPhase::Active);
-    if let Some(pod) = lost {
+    if let Some(pod) = outcome::lost(job, pods, now) {
         return Outcome::Disrupted(failure::of_lost_pod(attempt, pod, now));
     }
     match &job.phase {

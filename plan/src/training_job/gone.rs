@@ -5,7 +5,7 @@ use millwright_crds::{
 };
 
 use super::{
-    COLLECT, Run, TRAINING, failure, inputs,
+    COLLECT, Run, TRAINING, inputs,
     lost::{self, Kept},
     outcome,
 };
@@ -48,11 +48,7 @@ impl Run<'_> {
 
     /// Gives up the pod of an attempt whose node is lost. What it may have published is looked for
     /// when its Job is gone.
-    pub(super) fn give_up_node(&self, attempt: u32, job: &JobState) -> Plan<TrainingJobStatus> {
-        let message = outcome::lost(job, &self.seen.pods, self.now).map_or_else(
-            || format!("attempt {attempt}: its node is lost"),
-            |pod| failure::of_lost_pod(attempt, pod, self.now).message,
-        );
+    pub(super) fn give_up_node(&self, job: &JobState, message: String) -> Plan<TrainingJobStatus> {
         let mut plan = Plan::status(self.pending(Reason::Evicted, &message));
         plan.operations.push(self.delete(job));
         plan.events.push(Event::warning(Reason::Evicted, message));

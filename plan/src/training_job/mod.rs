@@ -161,7 +161,7 @@ impl Run<'_> {
         match outcome::of_attempt(attempt, job, &self.seen.jobs, &self.seen.pods, self.now) {
             Outcome::Waiting(waiting) => Ok(self.waiting(attempt, &waiting)),
             Outcome::Settling(left) => Ok(Plan::status(self.before.clone()).within(left)),
-            Outcome::NodeLost => Ok(self.give_up_node(attempt, job)),
+            Outcome::NodeLost(failure) => Ok(self.give_up_node(job, failure.message)),
             Outcome::Lost(kept) => Ok(self.collect(attempt, COLLECT, &kept)),
             Outcome::Failed(failure) => self.retry_or_fail(attempt, job, failure),
             Outcome::Succeeded(result) => {

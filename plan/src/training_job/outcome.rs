@@ -31,7 +31,7 @@ pub(super) enum Outcome {
     /// Not ended.
     Waiting(Waiting),
     /// Its pod was to be gone and is not: nothing is heard of its node.
-    NodeLost,
+    NodeLost(Failure),
     /// Ended, and its pod's end should be seen within this time.
     Settling(Duration),
     /// Ended well, but its message wasn't read before the pod was gone.
@@ -72,8 +72,10 @@ pub(super) fn of_attempt(
     if let Some(left) = settling(job, pods, now) {
         return Outcome::Settling(left);
     }
+    if let Some(pod) = lost(job, pods, now) {
+        return Outcome::NodeLost(failure::of_lost_pod(attempt, pod, now));
+    }
     match &job.phase {
-        JobPhase::Active if lost(job, pods, now).is_some() => Outcome::NodeLost,
         JobPhase::Active => match failure::of_stuck_pod(attempt, job, pods, now) {
             Some(failure) if failure::is_hopeless(job, pods, now) => Outcome::Failed(failure),
             stuck => Outcome::Waiting(waiting(attempt, job, stuck, pod_of(job, pods), now)),
@@ -115,13 +117,13 @@ fn has_failed_unseen(job: &JobState, pod: &PodState) -> bool {
     by_pod && !pod.containers.is_empty() && pod.containers.iter().all(open)
 }
 
-/// The pod of a Job, if nothing is heard of its node any more.
+/// The pod of a Job under way, if nothing is heard of its node any more.
 pub(super) fn lost<'a>(
     job: &JobState,
     pods: &'a [PodState],
     now: Timestamp,
 ) -> Option<&'a PodState> {
-    pod_of(job, pods).filter(|pod| pod.lost(now))
+    pod_of(job, pods).filter(|pod| job.phase == JobPhase::Active && pod.lost(now))
 }
 
 /// Whether the main container of a pod runs.
