@@ -263,26 +263,25 @@ fn tell(context: &Context, reference: ObjectReference, problem: &str) {
     });
 }
 
-/// Whether there is no right to it, or it isn't there.
-fn is_refused(error: &watcher::Error) -> bool {
+/// The code that the API server answered with, if it did.
+fn code(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => matches!(status.code, 403 | 404),
-        _ => false,
+        | watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
     }
+}
+
+/// Whether there is no right to it, or it isn't there.
+fn is_refused(error: &watcher::Error) -> bool {
+    matches!(code(error), Some(403 | 404))
 }
 
 /// Whether the API server has forgotten what a watch wanted to go on from.
 fn expired(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status.code == 410,
-        _ => false,
-    }
+    code(error) == Some(410)
 }
 
 /// Says what a person can do about a failed watch.
