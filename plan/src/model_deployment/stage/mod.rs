@@ -226,7 +226,12 @@ impl<'a> Pass<'a> {
         self.judge(&candidate, &decided, refused_before);
     }
 
-    fn judge(&mut self, candidate: &Candidate, decided: &[GateStatus], refused_before: bool) {
+    /// How the gates stand towards a candidate, and the test to start.
+    fn gates(
+        &self,
+        candidate: &Candidate,
+        decided: &[GateStatus],
+    ) -> (Vec<GateStatus>, Option<Operation>) {
         let seen = self.context.seen;
         let case = Case {
             versions: &seen.versions,
@@ -245,10 +250,15 @@ impl<'a> Pass<'a> {
                 now: self.context.now,
             },
         };
-        let (gates, test) = gate::check(self.stage, decided, &case);
+        gate::check(self.stage, decided, &case)
+    }
+
+    fn judge(&mut self, candidate: &Candidate, decided: &[GateStatus], refused_before: bool) {
+        let (gates, test) = self.gates(candidate, decided);
         self.test = test;
         // No event tells that a pod was refused.
-        let jobs = seen.jobs.iter().filter(|job| gate::test::is_test(job));
+        let jobs = self.context.seen.jobs.iter();
+        let jobs = jobs.filter(|job| gate::test::is_test(job));
         let left = jobs.filter_map(|job| refused::patience_left(job, self.context.now));
         self.requeue = self.requeue.into_iter().chain(left).min();
         let name = &self.stage.name;
@@ -268,14 +278,7 @@ impl<'a> Pass<'a> {
         } else {
             NextPhase::RollingOut
         };
-        let next = NextStageVersion {
-            version: version.number,
-            digest: version.digest.clone(),
-            revision: candidate.revision.clone(),
-            phase,
-            rollout_started: None,
-            gates,
-        };
+        let next = candidate.moves_in(phase, gates);
         if phase == NextPhase::RollingOut {
             self.begin_rollout(next);
         } else {
@@ -413,6 +416,18 @@ impl Candidate {
     /// Whether this is the version on its way in, and of the same pods.
     fn is(&self, next: &NextStageVersion) -> bool {
         version_of(next) == self.version && next.revision == self.revision
+    }
+
+    /// The version on its way in.
+    fn moves_in(&self, phase: NextPhase, gates: Vec<GateStatus>) -> NextStageVersion {
+        NextStageVersion {
+            version: self.version.number,
+            digest: self.version.digest.clone(),
+            revision: self.revision.clone(),
+            phase,
+            rollout_started: None,
+            gates,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where a status and a Deployment disagree: one of them was lost.
 
-use millwright_crds::model_deployment::{CurrentStageVersion, NextPhase};
+use millwright_crds::model_deployment::{
+    CurrentStageVersion, GateState, NextPhase, NextStageVersion,
+};
 
 use super::{Pass, version_of};
 use crate::{model_deployment::target::Version, observed::DeploymentState, time};
@@ -12,6 +14,10 @@ impl Pass<'_> {
     pub(super) fn recover(&mut self) {
         let phase = self.next.as_ref().map(|next| next.phase);
         if phase == Some(NextPhase::RollingOut) || self.serving().is_some() {
+            return;
+        }
+        if let Some(next) = self.first_rollout_done() {
+            self.promote(&next);
             return;
         }
         let complete = self.deployment.is_some_and(DeploymentState::complete);
@@ -28,6 +34,25 @@ impl Pass<'_> {
             since: time::format(self.context.now),
             revision: found.revision.clone(),
         });
+    }
+
+    /// The very first version, when its pods serve and the pass that rolled them out was not
+    /// committed: it has entered in the same way as any other.
+    fn first_rollout_done(&self) -> Option<NextStageVersion> {
+        let candidate = self.candidate().filter(|_| self.current.is_none())?;
+        if !candidate.steady || !self.runs(&candidate.revision) {
+            return None;
+        }
+        let known = self.next.as_ref().filter(|next| candidate.is(next));
+        let decided = known
+            .filter(|_| !self.context.changed)
+            .map(|next| next.gates.as_slice())
+            .unwrap_or_default();
+        let (gates, _) = self.gates(&candidate, decided);
+        gates
+            .iter()
+            .all(|gate| gate.state == GateState::Passed)
+            .then(|| candidate.moves_in(NextPhase::RollingOut, gates))
     }
 
     /// When the Deployment is gone, and with it what its pods were made from, they are made from

@@ -113,7 +113,7 @@ impl Pass<'_> {
         }
     }
 
-    fn promote(&mut self, next: &NextStageVersion) {
+    pub(super) fn promote(&mut self, next: &NextStageVersion) {
         let gates: Vec<String> = next
             .gates
             .iter()

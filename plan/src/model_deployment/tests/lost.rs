@@ -37,11 +37,47 @@ fn a_status_that_is_lost_when_a_rollout_is_done() {
     world.roll(true);
     world.seen.object.status = None;
     let plan = world.step();
-    assert!(plan.events.is_empty(), "{:?}", plan.events);
+    assert_eq!(reasons(&plan), [Reason::Promoted]);
     assert_eq!(
         (world.serves("serving"), world.next("serving")),
         (Some(2), None)
     );
+}
+
+#[test]
+fn a_first_rollout_that_was_never_committed() {
+    let mut world = World::new(fixtures::two_stages());
+    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    // The pods of staging serve before the first status is written, and so do those of production
+    // before it says that the gates have let them in.
+    crash(&mut world);
+    world.roll(true);
+    world.step();
+    world.end_tests(true);
+    crash(&mut world);
+    world.roll(true);
+    world.settle();
+    let mut undisturbed = World::new(fixtures::two_stages());
+    undisturbed.seen.versions = world.seen.versions.clone();
+    undisturbed.settle();
+    let told = |world: &World| {
+        let history = world.status().history.clone().into_iter();
+        let told = history.map(|one| (one.version, one.stage, one.outcome, one.reason));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world), told(&undisturbed));
+    assert_eq!(told(&world).len(), 2);
+}
+
+#[test]
+fn a_status_that_is_lost_and_gates_that_can_not_be_asked_again() {
+    let mut world = healthy();
+    world.seen.object.status = None;
+    let plan = world.step();
+    assert_eq!(reasons(&plan), [Reason::Promoted], "of staging alone");
+    assert!(plan.operations.is_empty(), "no test: {:?}", plan.operations);
+    assert_eq!(world.serves("production"), Some(1));
+    assert_eq!(world.next("production"), None);
 }
 
 #[test]
