@@ -13,7 +13,8 @@ use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod, Service},
 };
 use kube::{
-    Api, Resource, ResourceExt,
+    Resource, ResourceExt,
+    core::NamespaceResourceScope,
     runtime::{
         reflector::{ObjectRef, store::Writer},
         watcher::{self, Event},
@@ -32,6 +33,7 @@ use crate::{
     runtime::{
         context::Context,
         index::{Index, Key, Owner},
+        readable::{Guarded, Lean, Part},
         streams::{self, Change},
     },
     triggers,
@@ -133,7 +135,7 @@ impl Start<'_> {
         forget: fn(&mut K),
         concerns: fn(&Context, &Queues, &Changed<K>),
     ) where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
             + Debug
             + DeserializeOwned
@@ -150,10 +152,11 @@ impl Start<'_> {
         for namespace in self.namespaces {
             let (context, queues) = (self.context.clone(), self.queues.clone());
             let (writer, store) = (writer.clone(), store.clone());
-            let api: Api<K> = api(&context, namespace.as_deref());
+            let namespace = namespace.clone();
             tokio::spawn(async move {
                 let config = watcher::Config::default().streaming_lists();
-                streams::follow(&context, name, api, config, |mut change| {
+                let namespace = namespace.as_deref();
+                streams::follow::<Guarded<K>>(&context, name, namespace, config, |mut change| {
                     if let Change::Applied(object) = &mut change {
                         forget(object);
                     }
@@ -176,10 +179,10 @@ impl Start<'_> {
         config: &watcher::Config,
         index: for<'a> fn(&'a Context) -> &'a Index<T>,
     ) where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
             + Debug
-            + DeserializeOwned
+            + Part
             + Send
             + Sync
             + 'static,
@@ -187,10 +190,10 @@ impl Start<'_> {
     {
         for namespace in self.namespaces {
             let (context, queues) = (self.context.clone(), self.queues.clone());
-            let api: Api<K> = api(&context, namespace.as_deref());
-            let config = config.clone().streaming_lists();
+            let (namespace, config) = (namespace.clone(), config.clone().streaming_lists());
             tokio::spawn(async move {
-                streams::follow(&context, name, api, config, |change| {
+                let namespace = namespace.as_deref();
+                streams::follow::<Lean<K>>(&context, name, namespace, config, |change| {
                     let (kind, owners): (Option<String>, Vec<Owner>) = match change {
                         Change::Applied(object) => {
                             let kind = object.labels().get(LABEL_KIND).cloned();
@@ -207,16 +210,6 @@ impl Start<'_> {
                 .await;
             });
         }
-    }
-}
-
-fn api<K>(context: &Context, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-        None => Api::all(context.client.clone()),
     }
 }
 

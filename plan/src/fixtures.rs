@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 
 use crate::{
-    Settings,
+    Object, Settings,
+    observed::Labels,
     settings::AgentResources,
     store::{Objects, Store},
 };
@@ -12,6 +13,15 @@ use crate::{
 /// So many seconds after 1970 began.
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
+}
+
+/// The labels that an object will have.
+pub(crate) fn labels(object: &Object) -> Labels {
+    let labels = object.body["metadata"]["labels"].as_object().unwrap();
+    labels
+        .iter()
+        .map(|(key, value)| (key, value.as_str().unwrap()))
+        .collect()
 }
 
 /// An installation that keeps artifacts on a claim.

@@ -1,9 +1,6 @@
 //! Stores of projections, found by the UID of their owner.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use millwright_crds::{LABEL_NAME, LABEL_OWNER};
@@ -43,7 +40,8 @@ pub(crate) struct Other {
 
 struct Inner<T> {
     entries: HashMap<Key, Entry<T>>,
-    by_owner: HashMap<String, BTreeSet<Key>>,
+    /// Sorted; mostly one, so there is no room for more.
+    by_owner: HashMap<String, Vec<Key>>,
 }
 
 /// A store of projections of one kind.
@@ -155,7 +153,11 @@ impl<T> Inner<T> {
         {
             self.forget(&before.owner_uid, &key);
         }
-        self.by_owner.entry(owner_uid).or_default().insert(key);
+        let keys = self.by_owner.entry(owner_uid).or_default();
+        if let Err(place) = keys.binary_search(&key) {
+            keys.reserve_exact(1);
+            keys.insert(place, key);
+        }
         let mut owners = vec![owner.clone()];
         owners.extend(before.map(|entry| entry.owner).filter(|old| *old != owner));
         owners
@@ -163,7 +165,7 @@ impl<T> Inner<T> {
 
     fn forget(&mut self, owner_uid: &str, key: &Key) {
         if let Some(keys) = self.by_owner.get_mut(owner_uid) {
-            keys.remove(key);
+            keys.retain(|one| one != key);
             if keys.is_empty() {
                 self.by_owner.remove(owner_uid);
             }

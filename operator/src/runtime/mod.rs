@@ -17,6 +17,7 @@ pub(crate) mod metrics;
 pub(crate) mod ownership;
 pub(crate) mod pull;
 pub(crate) mod queue;
+pub(crate) mod readable;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod streams;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fmt::Debug,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,17 +11,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource,
-    core::{DeserializeGuard, NamespaceResourceScope},
     runtime::watcher::{self, Event, InitialListStrategy},
 };
 use millwright_plan::Reason;
-use serde::de::DeserializeOwned;
 
 use super::{
     answer::said,
     client,
     context::Context,
     index::{Key, key},
+    readable::Readable,
 };
 
 /// Wait after the first failure; it doubles up to [`BACKOFF_MAX`], so that work goes on within seconds
@@ -47,28 +45,19 @@ pub(crate) enum Change<K> {
 ///
 /// Objects that can't be read are left out, and an Event says so: one bad object never stops the
 /// rest.
-pub(crate) async fn follow<K>(
+pub(crate) async fn follow<R: Readable>(
     context: &Arc<Context>,
     name: &'static str,
-    api: Api<K>,
+    namespace: Option<&str>,
     mut config: watcher::Config,
-    mut sink: impl FnMut(Change<K>) + Send,
-) where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
-{
-    let scope = api
-        .namespace()
-        .map_or_else(|| name.to_owned(), |ns| format!("{name} in {ns}"));
-    context.health.expect(&scope, api.namespace());
-    let guarded: Api<DeserializeGuard<K>> = guard(context, name, &scope, &api);
+    mut sink: impl FnMut(Change<R::Object>) + Send,
+) {
+    let scope = namespace.map_or_else(|| name.to_owned(), |ns| format!("{name} in {ns}"));
+    context.health.expect(&scope, namespace);
+    let api: Api<R> = api(context, name, &scope, namespace);
     let mut known = HashSet::<Key>::new();
     let mut listing: Option<HashSet<Key>> = None;
-    let mut events = watcher::watcher(guarded.clone(), config.clone()).boxed();
+    let mut events = watcher::watcher(api.clone(), config.clone()).boxed();
     let mut failures = Failures::default();
     while let Some(event) = events.next().await {
         match event {
@@ -122,7 +111,7 @@ pub(crate) async fn follow<K>(
                     "lists are read: this API server streams none"
                 );
                 config.initial_list_strategy = InitialListStrategy::ListWatch;
-                events = watcher::watcher(guarded.clone(), config.clone()).boxed();
+                events = watcher::watcher(api.clone(), config.clone()).boxed();
             }
             Err(error) => {
                 let problem = explain(&error);
@@ -176,21 +165,18 @@ fn up(context: &Context, name: &str, scope: &str, listed: bool) {
     context.metrics.stream(name, true);
 }
 
-fn guard<K>(
+fn api<R: Readable>(
     context: &Arc<Context>,
     name: &'static str,
     scope: &str,
-    api: &Api<K>,
-) -> Api<DeserializeGuard<K>>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
+    namespace: Option<&str>,
+) -> Api<R> {
     let resumed = {
         let (context, scope) = (context.clone(), scope.to_owned());
         move || up(&context, name, &scope, false)
     };
     let client = client::noticing(&context.client, resumed);
-    match api.namespace() {
+    match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     }
@@ -214,12 +200,8 @@ fn is_unreadable(error: &watcher::Error) -> bool {
     }
 }
 
-fn readable<K: Resource<DynamicType = ()>>(
-    context: &Context,
-    stream: &str,
-    guarded: DeserializeGuard<K>,
-) -> Option<K> {
-    match guarded.0 {
+fn readable<R: Readable>(context: &Context, stream: &str, read: R) -> Option<R::Object> {
+    match read.object() {
         Ok(mut object) => {
             // Only kubectl reads these; the second is the whole spec once more.
             let meta = object.meta_mut();
@@ -231,8 +213,8 @@ fn readable<K: Resource<DynamicType = ()>>(
         }
         Err(invalid) => {
             let reference = ObjectReference {
-                api_version: Some(K::api_version(&()).into_owned()),
-                kind: Some(K::kind(&()).into_owned()),
+                api_version: Some(R::api_version(&()).into_owned()),
+                kind: Some(R::kind(&()).into_owned()),
                 name: invalid.metadata.name,
                 namespace: invalid.metadata.namespace,
                 uid: invalid.metadata.uid,

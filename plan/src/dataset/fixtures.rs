@@ -1,7 +1,5 @@
 //! Datasets, Jobs and pods for tests.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use millwright_crds::{
     Dataset, DatasetSpec, LABEL_ATTEMPT, LABEL_ROLE,
@@ -12,10 +10,10 @@ use serde_json::json;
 
 use super::{LABEL_REQUEST, SYNC};
 use crate::observed::{
-    ContainerState, JobPhase, JobState, LABEL_JOB, Lifecycle, PodState, Terminated,
+    ContainerState, JobPhase, JobState, LABEL_JOB, Labels, Lifecycle, PodState, Terminated,
 };
 
-pub(super) use crate::fixtures::{at, settings};
+pub(super) use crate::fixtures::{at, labels, settings};
 
 pub(super) fn dataset() -> Dataset {
     let spec: DatasetSpec = serde_json::from_value(json!({
@@ -42,10 +40,10 @@ pub(super) fn job(request: &str, attempt: u32) -> JobState {
     JobState {
         name: format!("flights-sync-{request}-{attempt}"),
         uid: format!("{request}/{attempt}"),
-        labels: BTreeMap::from([
-            (LABEL_ROLE.into(), SYNC.into()),
-            (LABEL_REQUEST.into(), request.into()),
-            (LABEL_ATTEMPT.into(), attempt.to_string()),
+        labels: Labels::from_iter([
+            (LABEL_ROLE, SYNC),
+            (LABEL_REQUEST, request),
+            (LABEL_ATTEMPT, &attempt.to_string()),
         ]),
         resolved: None,
         created: Some(at(0)),
@@ -67,12 +65,10 @@ pub(super) fn failed_job(request: &str, attempt: u32) -> JobState {
 }
 
 pub(super) fn pod(job: &JobState, state: Lifecycle) -> PodState {
-    let mut labels = job.labels.clone();
-    labels.insert(LABEL_JOB.into(), job.uid.clone());
     PodState {
         name: format!("{}-x", job.name),
         uid: format!("pod of {}", job.uid),
-        labels,
+        labels: job.labels.with(LABEL_JOB, &job.uid),
         ip: None,
         phase: String::new(),
         reason: None,

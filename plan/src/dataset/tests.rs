@@ -9,7 +9,7 @@ use millwright_crds::{
 };
 
 use super::{
-    fixtures::{at, dataset, ended, pod, result, settings, waiting},
+    fixtures::{at, dataset, ended, labels, pod, result, settings, waiting},
     *,
 };
 use crate::{
@@ -58,7 +58,6 @@ impl World {
     }
 
     fn create(&mut self, object: &Object) {
-        let labels = object.body.pointer("/metadata/labels").unwrap();
         assert!(
             self.seen.jobs.iter().all(|job| job.name != object.name),
             "{} exists",
@@ -68,7 +67,7 @@ impl World {
         self.seen.jobs.push(JobState {
             name: object.name.clone(),
             uid: format!("job-{}", self.jobs_made),
-            labels: serde_json::from_value(labels.clone()).unwrap(),
+            labels: labels(object),
             resolved: None,
             created: Some(at(self.now)),
             started: Some(at(self.now)),

@@ -9,9 +9,9 @@ use millwright_crds::{
 use serde_json::{Value, json};
 
 use super::Observed;
-use crate::observed::PodState;
+use crate::observed::{Labels, PodState};
 
-pub(super) use crate::fixtures::{bucket, settings, with_secrets};
+pub(super) use crate::fixtures::{bucket, labels, settings, with_secrets};
 
 /// A digest that tells its number.
 pub fn digest(number: u32) -> String {
@@ -105,7 +105,7 @@ pub fn pod(name: &str) -> PodState {
     PodState {
         name: name.into(),
         uid: name.into(),
-        labels: BTreeMap::new(),
+        labels: Labels::default(),
         ip: None,
         phase: "Running".into(),
         reason: None,

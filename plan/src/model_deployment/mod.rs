@@ -69,6 +69,7 @@ use pod::Pods;
 use stage::{Context, Source};
 use target::Version;
 
+pub(crate) use gate::test::{LABEL_GENERATION, LABEL_JOB_NAME};
 pub use observed::{Foreign, Observed, ServiceState};
 pub use revision::ANNOTATION as ANNOTATION_REVISIONS;
 pub use stamp::ANNOTATION as ANNOTATION_SPEC_HASH;
@@ -321,7 +322,7 @@ fn leftovers(seen: &Observed, owner: &Owner, stages: &[StageStatus]) -> Vec<Oper
     let deployments = seen
         .deployments
         .iter()
-        .filter(|one| gone(one.labels.get(LABEL_STAGE).map(String::as_str)))
+        .filter(|one| gone(one.labels.get(LABEL_STAGE)))
         .map(|one| Target::built_in::<Deployment>(namespace, &one.name, &one.uid));
     let services = seen
         .services

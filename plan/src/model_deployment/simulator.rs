@@ -178,7 +178,7 @@ impl World {
                 self.seen.jobs.push(JobState {
                     name: object.name.clone(),
                     uid: format!("j{}", self.uids),
-                    labels: text(object, "labels"),
+                    labels: fixtures::labels(object),
                     resolved: None,
                     created: Some(self.now),
                     started: Some(self.now),
@@ -214,7 +214,7 @@ impl World {
         let mut state = known.unwrap_or_else(|| DeploymentState {
             name: object.name.clone(),
             uid: format!("d{}", self.uids),
-            labels: text(object, "labels"),
+            labels: fixtures::labels(object),
             annotations: BTreeMap::new(),
             observed: false,
             replicas,

@@ -179,8 +179,7 @@ fn a_test_that_fails_refuses_with_its_last_lines() {
         world.ready().2
     );
     let mut pod = fixtures::pod("t");
-    pod.labels
-        .insert("batch.kubernetes.io/job-name".into(), name);
+    pod.labels = pod.labels.with("batch.kubernetes.io/job-name", &name);
     pod.containers.push(ContainerState {
         name: "smoke".into(),
         init: false,
@@ -461,7 +460,7 @@ fn pods_that_crash_are_named() {
             &world.deployed("production").unwrap(),
         ),
     ] {
-        pod.labels.insert(key.into(), value.into());
+        pod.labels = pod.labels.with(key, value);
     }
     pod.containers.push(ContainerState {
         name: "server".into(),

@@ -33,10 +33,8 @@ pub fn explain(job: &JobState, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::observed::JobPhase;
+    use crate::observed::{JobPhase, Labels};
 
     #[test]
     fn only_a_job_that_was_begun_with_can_be_refused() {
@@ -44,7 +42,7 @@ mod tests {
         let job = |started: Option<i64>| JobState {
             name: "run-1".into(),
             uid: String::new(),
-            labels: BTreeMap::new(),
+            labels: Labels::default(),
             resolved: None,
             created: Some(at(0)),
             started: started.map(at),

@@ -18,7 +18,7 @@ use crate::{
     observed::{ContainerState, LABEL_JOB, Lifecycle, Terminated},
 };
 
-pub(super) use crate::fixtures::{at, bucket, settings, with_secrets};
+pub(super) use crate::fixtures::{at, bucket, labels, settings, with_secrets};
 
 fn template(name: &str) -> Value {
     json!({"spec": {"containers": [{"name": name, "image": "i:1", "command": ["go"]}]}})
@@ -170,8 +170,6 @@ impl World {
     }
 
     fn create_job(&mut self, object: &Object) {
-        let labels: BTreeMap<String, String> =
-            serde_json::from_value(object.body["metadata"]["labels"].clone()).unwrap();
         // As the API server says then, it was done before.
         if self.seen.jobs.iter().any(|job| job.name == object.name) {
             return;
@@ -183,7 +181,7 @@ impl World {
             resolved: object.body["metadata"]["annotations"][millwright_crds::ANNOTATION_RESOLVED]
                 .as_str()
                 .map(Into::into),
-            labels,
+            labels: labels(object),
             created: Some(at(self.now)),
             started: Some(at(self.now)),
             phase: JobPhase::Active,
@@ -223,12 +221,10 @@ impl World {
         self.seen
             .pods
             .retain(|pod| pod.label(LABEL_JOB) != Some(&job.uid));
-        let mut labels = job.labels.clone();
-        labels.insert(LABEL_JOB.into(), job.uid.clone());
         self.seen.pods.push(PodState {
             name: format!("{}-0-x", job.name),
             uid: format!("pod of {}", job.uid),
-            labels,
+            labels: job.labels.with(LABEL_JOB, &job.uid),
             ip: Some("10.0.0.1".into()),
             phase: String::new(),
             reason: None,

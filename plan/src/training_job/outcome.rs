@@ -249,9 +249,8 @@ fn waiting(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::observed::Labels;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -261,7 +260,7 @@ mod tests {
         JobState {
             name: "run-1".into(),
             uid: "j".into(),
-            labels: BTreeMap::new(),
+            labels: Labels::default(),
             resolved: None,
             created: Some(at(0)),
             started: Some(at(0)),
@@ -275,7 +274,7 @@ mod tests {
         PodState {
             name: "run-1-0-x".into(),
             uid: "p".into(),
-            labels: BTreeMap::from([(LABEL_JOB.into(), "j".into())]),
+            labels: Labels::from_iter([(LABEL_JOB, "j")]),
             ip: None,
             phase: "Pending".into(),
             reason: None,

@@ -77,17 +77,17 @@ fn complete(mut job: JobState) -> JobState {
 
 /// The pod of a Job whose container ended well with this message.
 fn ended_pod(job: &JobState, message: &impl serde::Serialize) -> Result<PodState> {
-    let mut labels = job.labels.clone();
-    labels.insert(LABEL_JOB.into(), job.uid.clone());
     let pod: Value = json!({
-        "metadata": {"name": format!("{}-0", job.name), "uid": format!("pod-{}", job.uid), "labels": labels},
+        "metadata": {"name": format!("{}-0", job.name), "uid": format!("pod-{}", job.uid)},
         "status": {"phase": "Succeeded", "containerStatuses": [{
             "name": "main", "image": "i", "imageID": "i", "ready": false, "restartCount": 0,
             "state": {"terminated": {"exitCode": 0, "message": serde_json::to_string(message)?}},
         }]},
     });
     let pod: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod)?;
-    Ok(PodState::from(&pod))
+    let mut pod = PodState::from(&pod);
+    pod.labels = job.labels.with(LABEL_JOB, &job.uid);
+    Ok(pod)
 }
 
 /// The Job of a role.

@@ -30,9 +30,9 @@ use crate::{
 /// Name of the container that the template is for.
 const CONTAINER: &str = "test";
 /// Label that the Job controller puts on pods.
-const LABEL_JOB: &str = "batch.kubernetes.io/job-name";
+pub(crate) const LABEL_JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Label with the generation of the spec that a Job was made for.
-const LABEL_GENERATION: &str = "millwright.dev/generation";
+pub(crate) const LABEL_GENERATION: &str = "millwright.dev/generation";
 
 /// What is known of tests.
 #[derive(Clone, Copy)]
@@ -142,7 +142,7 @@ impl<'a> Tests<'a> {
     fn pods_of<'b>(&'b self, job: &'b str) -> impl Iterator<Item = &'b PodState> {
         self.pods
             .iter()
-            .filter(move |pod| pod.label(LABEL_JOB) == Some(job))
+            .filter(move |pod| pod.label(LABEL_JOB_NAME) == Some(job))
     }
 
     /// How the test's container ended.

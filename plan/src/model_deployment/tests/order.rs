@@ -109,8 +109,7 @@ fn a_test_that_has_just_ended_well_is_no_problem() {
         ),
     ] {
         let mut pod = fixtures::pod("t");
-        pod.labels
-            .insert("batch.kubernetes.io/job-name".into(), job.clone());
+        pod.labels = pod.labels.with("batch.kubernetes.io/job-name", &job);
         pod.containers.push(ContainerState {
             name: "smoke".into(),
             init: false,
