@@ -6,9 +6,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$repository"
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
+trap 'rm -rf "$temporary"; remember_sources' EXIT
 
-steps=(format shell python chart crds lint docs go dependencies)
+steps=(format shell sources python chart crds lint docs go dependencies)
 
 check_format() { cargo fmt --all --check; }
 
@@ -19,6 +19,8 @@ check_shell() {
   fi
   git ls-files --cached --others --exclude-standard -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 }
+
+check_sources() { hack/sources-test.sh; }
 
 check_python() {
   PYTHONPYCACHEPREFIX=$temporary/pycache python3 -m compileall -q examples drift

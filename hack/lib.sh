@@ -12,17 +12,8 @@ export MILLWRIGHT_HOME=${MILLWRIGHT_HOME:-$HOME/.cache/millwright}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$MILLWRIGHT_HOME/target}
 export PATH=$MILLWRIGHT_HOME/bin:$PATH
 
-# cargo takes a file that is older than what was compiled from it for unchanged, also when that was
-# the file of another clone. So what another clone has left in a target directory that both share
-# counts as stale.
-own_target_directory() {
-  local owner=$CARGO_TARGET_DIR/.repository
-  if [[ -d $CARGO_TARGET_DIR && $(cat "$owner" 2>/dev/null) != "$repository" ]]; then
-    find "$repository" -name '*.rs' -not -path "$CARGO_TARGET_DIR/*" -exec touch {} +
-  fi
-  mkdir -p "$CARGO_TARGET_DIR"
-  printf '%s\n' "$repository" >"$owner"
-}
+# shellcheck source=hack/sources.sh
+source "$repository/hack/sources.sh"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -42,3 +33,4 @@ content_hash() {
 }
 
 own_target_directory
+trap remember_sources EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Run tests: test.sh [SUITE]..., all without a name.
+# Run tests: test.sh [SUITE]..., one after the other; all without a name, and those that mostly wait
+# side by side.
 #   units     every crate's own tests: tables, properties, the agent's and the gateway's processes
 #   example   the example's scripts
 #   gitops    what Flux, Helm and Argo CD make of recorded objects
 #   cluster   devcluster: its own tests, and whole clusters
 #   store     the agent with a real object store
-#   plane     Millwright's operator on a control plane of its own
-#   crash     the operator killed before and after each of the writes of a whole loop; with
-#             MILLWRIGHT_CRASH_ONE_OF=N at every Nth point only
+#   plane     Millwright's operator on control planes of its own
+#   crash     of these, only the operator killed before and after each of the writes of a whole loop;
+#             with MILLWRIGHT_CRASH_ONE_OF=N at every Nth point only
 #   node      Millwright on a node of its own, with real pods
 # The clusters are made for the tests and removed afterwards.
 # shellcheck source=hack/lib.sh
@@ -42,7 +43,7 @@ suite_store() {
 
 suite_plane() {
   cluster_programs
-  cargo test --release --locked --workspace --features millwright-e2e/clusters --test control_plane -- --skip crash::
+  cargo test --release --locked --workspace --features millwright-e2e/clusters --test control_plane
 }
 
 suite_crash() {
@@ -61,10 +62,50 @@ cluster_programs() {
 }
 
 suites=(units example gitops cluster store plane crash node)
-for suite in "${@:-${suites[@]}}"; do
+
+run() {
+  local started=$SECONDS
+  say "test $1"
+  "suite_$1" || die "suite $1 failed; it alone: hack/test.sh $1"
+  say "test $1: ok ($((SECONDS - started)) s)"
+}
+
+# beside SUITE...: runs them side by side. What the last says is shown at once, and what the others
+# say when they have ended.
+beside() {
+  local others=("${@:1:$#-1}") last=${*: -1} logs suite failed=()
+  local -A pids
+  logs=$(mktemp -d)
+  # Each is a process group, that all of it can be ended.
+  set -m
+  for suite in "$@"; do
+    if [[ $suite == "$last" ]]; then
+      run "$suite" &
+    else
+      run "$suite" >"$logs/$suite" 2>&1 &
+    fi
+    pids[$suite]=$!
+  done
+  set +m
+  # shellcheck disable=SC2064 # the groups are known now
+  trap "kill -TERM ${pids[*]/#/-} 2>/dev/null; wait; exit 130" INT TERM
+  for suite in "${others[@]}" "$last"; do
+    wait "${pids[$suite]}" || failed+=("$suite")
+    [[ $suite == "$last" ]] || cat "$logs/$suite" >&2
+  done
+  trap - INT TERM
+  rm -r "$logs"
+  ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
+}
+
+if (($# == 0)); then
+  run units
+  # What several of them would install or build.
+  cluster_programs devcluster pause coredns versitygw
+  beside example gitops cluster store plane
+  run node
+fi
+for suite in "$@"; do
   [[ " ${suites[*]} " == *" $suite "* ]] || die "no suite $suite; there are: ${suites[*]}"
-  started=$SECONDS
-  say "test $suite"
-  "suite_$suite" || die "suite $suite failed; it alone: hack/test.sh $suite"
-  say "test $suite: ok ($((SECONDS - started)) s)"
+  run "$suite"
 done

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use anyhow::{Context as _, Result};
@@ -14,10 +15,15 @@ use crate::command::Command;
 /// The programs that were built, or found current, by this process.
 static PROGRAMS: Mutex<BTreeMap<String, PathBuf>> = Mutex::const_new(BTreeMap::new());
 
-/// The repository.
+/// The repository: of the clone that cargo runs this in, which need not be the one that it was
+/// compiled in.
 pub fn repository() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        package.parent().map_or(package.clone(), Path::to_path_buf)
+    });
+    &REPOSITORY
 }
 
 /// The directory of all that is built, cached or run: `$MILLWRIGHT_HOME`, by default

@@ -17,14 +17,15 @@ use anyhow::Result;
 use millwright_e2e::suite;
 
 fn main() -> Result<()> {
-    // The longest first: they mostly wait.
+    // The longest first: they mostly wait. The crashes last: they are many side by side, and the
+    // others would wait for the processor.
     let mut tests = availability::tests();
-    tests.extend(crash::tests());
     tests.extend(rules::tests()?);
     tests.extend(builders::tests());
     tests.extend(operator::tests());
     tests.extend(objects::tests());
     tests.extend(health::tests());
     tests.extend(chart::tests());
+    tests.extend(crash::tests());
     suite::run(6, world::World::default(), tests)
 }
