@@ -209,3 +209,53 @@ fn a_version_is_returned_to_after_its_deployment_was_deleted() {
     world.settle();
     assert_eq!(world.serves("staging"), Some(1));
 }
+
+#[test]
+fn a_lost_status_is_made_again() {
+    let mut world = healthy();
+    world.seen.object.status = None;
+    let plan = world.step();
+    assert!(plan.operations.is_empty(), "{:?}", plan.operations);
+    assert_eq!(
+        (world.serves("staging"), world.serves("production")),
+        (Some(1), Some(1))
+    );
+
+    // In the middle of a rollout the old version is still what serves.
+    world
+        .seen
+        .versions
+        .push(fixtures::evaluated(2, 8.0, Some((1, 9.4))));
+    world.step();
+    world.seen.object.status = None;
+    world.step();
+    assert_eq!(world.serves("staging"), Some(1));
+    assert_eq!(world.next("staging"), Some((2, NextPhase::RollingOut)));
+}
+
+#[test]
+fn a_deployment_that_somebody_deleted_comes_back() {
+    let mut world = healthy();
+    world.edit(|seen| seen.object.spec.paused = true);
+    world.image("s:2");
+    world.step();
+    world.seen.deployments.clear();
+    world.step();
+    assert_eq!(world.seen.deployments.len(), 2);
+    world.settle();
+    assert_eq!(world.stage("production").ready_replicas, 2);
+}
+
+#[test]
+fn deleting_a_record_changes_nothing() {
+    let mut world = healthy();
+    world.seen.versions.clear();
+    let plan = world.step();
+    assert!(plan.operations.is_empty() && plan.events.is_empty());
+    assert_eq!(world.status().phase, Phase::Healthy);
+    let message = world.ready().2;
+    assert!(
+        message.contains("its ModelVersion m-v1 was deleted"),
+        "{message}"
+    );
+}
