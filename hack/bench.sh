@@ -24,7 +24,7 @@ bench_scale() {
   # Optimised, unlike tests: the client is measured, too.
   cargo build --release --locked --quiet --workspace --features millwright-e2e/clusters --example scale \
     --config 'profile.release.package.millwright-e2e.opt-level=2' || return 1
-  "$CARGO_TARGET_DIR/$(host_triple)/release/examples/scale"
+  CARGO_MANIFEST_DIR=$repository/e2e "$CARGO_TARGET_DIR/$(host_triple)/release/examples/scale"
 }
 
 benchmarks=(drift gateway scale)

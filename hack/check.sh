@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$repository"
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"; remember_sources' EXIT
+trap 'rm -rf "$temporary"; remember_sources || true' EXIT
 
 steps=(format shell sources python chart crds lint docs go dependencies)
 

@@ -33,4 +33,4 @@ content_hash() {
 }
 
 own_target_directory
-trap remember_sources EXIT
+trap 'remember_sources || true' EXIT

@@ -18,10 +18,10 @@ word() { printf 'fn main() { println!("%s"); }\n' "$2" >"$place/$1/src/main.rs";
 
 # script NAME [COMMAND]: a script of the clone that runs this command.
 script() {
-  repository=$place/$1 bash -euo pipefail -c '
+  MILLWRIGHT_SOURCES='' repository=$place/$1 bash -euo pipefail -c '
     source "$0"
     own_target_directory
-    trap remember_sources EXIT
+    trap "remember_sources || true" EXIT
     cd "$repository"
     eval "$1"' "$hack/sources.sh" "${2:-cargo run --quiet --offline}"
 }
@@ -61,7 +61,26 @@ expect a one 1
 word a five
 (cd "$place/a" && cargo build --quiet --offline)
 expect b one 1
+# Nor what it compiles of another clone.
+word a seven
+(cd "$place/a" && cargo build --quiet --offline)
+script b true
+expect b one 1
+# Two scripts at once: the first ends when the second has compiled.
+word a six
+script b "touch $place/begun; until [[ -e $place/go ]]; do sleep 0.1; done" &
+until [[ -e $place/begun ]]; do sleep 0.1; done
+expect a six 1
+touch "$place/go"
+wait
+expect b one 1
+expect a six 1
+# A file of which the name has a blank is left alone.
+echo >"$place/a/a blank"
+expect a six 0
+[[ ! -e $place/a/a ]]
 # A clone in the place of another.
+expect b one 1
 rm -r "$place/b"
 clone b one
 expect b one 0

@@ -70,6 +70,23 @@ run() {
   say "test $1: ok ($((SECONDS - started)) s)"
 }
 
+# end LOGS GROUP...: ends process groups, waits until they have removed what they made, and says what
+# the suites said.
+end() {
+  local logs=$1 group
+  shift
+  for group in "$@"; do kill -TERM -- "-$group" 2>/dev/null || true; done
+  for _ in {1..60}; do
+    for group in "$@"; do
+      if kill -0 -- "-$group" 2>/dev/null; then sleep 1 && continue 2; fi
+    done
+    break
+  done
+  cat "$logs"/* >&2
+  rm -r "$logs"
+  exit 130
+}
+
 # beside SUITE...: runs them side by side. What the last says is shown at once, and what the others
 # say when they have ended.
 beside() {
@@ -88,12 +105,12 @@ beside() {
   done
   set +m
   # shellcheck disable=SC2064 # the groups are known now
-  trap "kill -TERM ${pids[*]/#/-} 2>/dev/null; wait; exit 130" INT TERM
+  trap "end '$logs' ${pids[*]}" INT TERM HUP
   for suite in "${others[@]}" "$last"; do
     wait "${pids[$suite]}" || failed+=("$suite")
     [[ $suite == "$last" ]] || cat "$logs/$suite" >&2
   done
-  trap - INT TERM
+  trap - INT TERM HUP
   rm -r "$logs"
   ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
 }

@@ -23,6 +23,8 @@ use crate::world::{self, World};
 
 /// Longest time until an object stands as it should.
 const SOON: Duration = Duration::from_secs(30);
+/// Longest time until an object is gone after its children.
+const GONE: Duration = Duration::from_secs(60);
 /// A digest of files.
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -78,7 +80,11 @@ impl Stage {
         let api = self.scene.api::<K>();
         api.delete(name, &DeleteParams::foreground()).await?;
         let kind = K::kind(&()).to_lowercase();
-        self.saw(&[&format!("{kind}-deleted")]).await
+        self.saw(&[&format!("{kind}-deleted")]).await?;
+        // What follows from it comes when it is gone, and the garbage collector takes its time.
+        let gone = async || Ok(api.get_opt(name).await?.is_none().then_some(()));
+        let what = format!("{kind} {name} is gone");
+        self.scene.wait_until(&what, GONE, gone).await
     }
 
     async fn close(self) -> Result<()> {
