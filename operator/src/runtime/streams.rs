@@ -43,8 +43,8 @@ pub(crate) enum Change<K> {
 /// Follows objects of one kind for ever and hands each change to `sink`. A list that is read again
 /// after a broken watch comes as changes, too, so that several watches can feed one store.
 ///
-/// Objects that can't be read are left out, and an Event says so: one bad object never stops the
-/// rest.
+/// Objects of ours that can't be read are left out, and an Event says so: one bad object never stops
+/// the rest.
 pub(crate) async fn follow<R: Readable>(
     context: &Arc<Context>,
     name: &'static str,
