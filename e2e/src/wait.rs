@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Looks again and again until `look` finds something.
+/// Looks again and again until `look` finds something. One that took more than half of its time says
+/// so: on a slower machine it would fail.
 ///
 /// # Errors
 /// After `timeout`, with what `explain` says of the state then. An error of `look` counts as
@@ -22,7 +23,13 @@ pub async fn wait_for<T>(
     loop {
         let result = tokio::time::timeout(timeout, look()).await;
         let problem = match result {
-            Ok(Ok(Some(found))) => return Ok(found),
+            Ok(Ok(Some(found))) => {
+                if start.elapsed() > timeout / 2 {
+                    let (took, most) = (start.elapsed().as_secs(), timeout.as_secs());
+                    eprintln!("slow: waited {took} s, of at most {most}: {what}");
+                }
+                return Ok(found);
+            }
             Ok(Ok(None)) => None,
             Ok(Err(error)) => Some(error),
             Err(_) => Some(anyhow::anyhow!("looking took longer than the wait")),

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Longest time until the Job controller has made a pod.
-const CREATED: Duration = Duration::from_secs(30);
+const CREATED: Duration = Duration::from_secs(60);
 
 /// Plays the kubelet in a namespace.
 pub struct Kubelet<'a>(pub &'a Scene);

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::world::{self, World};
 
 /// Longest time until an object stands as it should.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 /// Longest time until an object is gone after its children.
 const GONE: Duration = Duration::from_secs(60);
 /// A digest of files.

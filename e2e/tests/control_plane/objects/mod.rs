@@ -46,7 +46,7 @@ const MUTATIONS: usize = 200;
 /// Requests side by side.
 const IN_FLIGHT: usize = 16;
 /// Longest time until an object says how it stands.
-const SETTLED: Duration = Duration::from_secs(30);
+const SETTLED: Duration = Duration::from_secs(90);
 /// Most requests of the operator for one object, Events included.
 const REQUESTS: usize = 30;
 /// How long the operator must ask for nothing at the end.

@@ -21,7 +21,7 @@ use millwright_e2e::{
 use crate::world::World;
 
 /// Longest time until the operator has acted.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 
 /// The operator's tests.
 pub fn tests() -> Vec<Test<World>> {
