@@ -121,6 +121,8 @@ async fn the_oldest_predictions_go_when_too_many_wait() {
     for id in ["a", "b", "c"] {
         client.infer(&gateway, &rows(Some(id), &[1.0, 2.0])).await;
     }
+    // A client has its answer before the profiler has seen it; this waits for the profiler.
+    client.profile(&gateway).await;
     let status = async |id| client.feedback(&gateway, id, json!([1, 2])).await.status;
     assert_eq!(
         [status("a").await, status("b").await, status("c").await],
