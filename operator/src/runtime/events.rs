@@ -1,5 +1,7 @@
 //! Events, for people who run `kubectl describe`.
 
+use std::collections::HashMap;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource,
@@ -15,8 +17,8 @@ const NOTE_LIMIT: usize = 1_024;
 /// Most Events that wait. More come only when the API server is in trouble, and then the first
 /// ones tell of it.
 const WAITING: usize = 4_096;
-/// Most Events that are remembered, to count repetitions in place of new Events. The library keeps
-/// each for six minutes and more, which in a storm is megabytes.
+/// Most Events that are remembered, to count repetitions in place of new Events: in a storm all of
+/// them would be megabytes.
 const REMEMBERED: usize = 256;
 
 type Waiting = (KubeEvent, ObjectReference);
@@ -36,12 +38,19 @@ impl Events {
         let fresh = move || Recorder::new(client.clone(), reporter.clone());
         let (sender, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         tokio::spawn(async move {
-            let (mut recorder, mut published) = (fresh(), 0);
+            // A recorder counts all of one reason as repetitions and keeps the first one's words, so
+            // each that says something else has its own.
+            let mut recorders = HashMap::new();
             while let Some((event, reference)) = waiting.recv().await {
-                if published == REMEMBERED {
-                    (recorder, published) = (fresh(), 0);
+                if recorders.len() == REMEMBERED {
+                    recorders.clear();
                 }
-                published += 1;
+                let said_before = (
+                    reference.uid.clone(),
+                    event.reason.clone(),
+                    event.note.clone(),
+                );
+                let recorder: &Recorder = recorders.entry(said_before).or_insert_with(&fresh);
                 match recorder.publish(&event, &reference).await {
                     Err(error) if !namespace_ends(&error) => {
                         tracing::warn!("an Event can't be published: {}", said(&error));
