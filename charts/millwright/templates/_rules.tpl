@@ -16,10 +16,14 @@
     - modeldeployments/status
     - retrainpolicies/status
   verbs: [update]
-# Own Jobs, Deployments and Services, so that they go with their owner, on clusters that check this
-# right (the admission plugin OwnerReferencesPermissionEnforcement).
+# Own Jobs, Deployments, Services and the runs of a policy, so that they go with their owner, on
+# clusters that check this right (the admission plugin OwnerReferencesPermissionEnforcement).
 - apiGroups: [millwright.dev]
-  resources: [datasets/finalizers, trainingjobs/finalizers, modeldeployments/finalizers]
+  resources:
+    - datasets/finalizers
+    - trainingjobs/finalizers
+    - modeldeployments/finalizers
+    - retrainpolicies/finalizers
   verbs: [update]
 # Start the runs of a RetrainPolicy.
 - apiGroups: [millwright.dev]

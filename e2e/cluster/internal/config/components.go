@@ -86,7 +86,8 @@ func apiServerFlags(cluster *state.Cluster) []string {
 		"--tls-private-key-file=" + cluster.PKI("apiserver.key"),
 		"--client-ca-file=" + cluster.PKI("ca.crt"),
 		"--authorization-mode=Node,RBAC",
-		"--enable-admission-plugins=NodeRestriction",
+		// The second is what OpenShift has: it shows which rights to own objects are missing.
+		"--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + cluster.PKI("service-account.pub"),
 		"--service-account-signing-key-file=" + cluster.PKI("service-account.key"),
