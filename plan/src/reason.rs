@@ -72,6 +72,8 @@ pub enum Reason {
     Registered,
     /// A version can't be read or used.
     Rejected,
+    /// What somebody has changed of a child was put back.
+    Restored,
     /// A run is under way.
     Retraining,
     /// The stage returned to the version before.
@@ -108,18 +110,22 @@ pub enum Reason {
     Watching,
 }
 
+/// Stands in a command for the one that changes the object's spec. That of a run can't be changed.
+pub const CHANGE: &str = "{change}";
+
 /// What a reason means and how to mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
     /// What happened, in a sentence.
     pub cause: &'static str,
-    /// A command that shows or mends it. `{namespace}`, `{kind}` and `{name}` are the object's.
+    /// A command that mends it, or shows what a person has to mend. `{namespace}`, `{kind}` and
+    /// `{name}` are the object's, [`CHANGE`] is how its spec is changed.
     pub command: &'static str,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::ApplyFailed,
         Self::AttemptFailed,
         Self::AttemptStarted,
@@ -154,6 +160,7 @@ impl Reason {
         Self::Publishing,
         Self::Registered,
         Self::Rejected,
+        Self::Restored,
         Self::Retraining,
         Self::RolledBack,
         Self::RollingOut,
@@ -210,6 +217,7 @@ impl Reason {
             Self::Publishing => "Publishing",
             Self::Registered => "Registered",
             Self::Rejected => "Rejected",
+            Self::Restored => "Restored",
             Self::Retraining => "Retraining",
             Self::RolledBack => "RolledBack",
             Self::RollingOut => "RollingOut",
@@ -241,7 +249,8 @@ impl Reason {
         const LOGS: &str = "kubectl -n {namespace} logs -l millwright.dev/owner-name={name} \
                             --all-containers --prefix --tail=50";
         const DESCRIBE: &str = "kubectl -n {namespace} describe {kind} {name}";
-        const EDIT: &str = "kubectl -n {namespace} edit {kind} {name}";
+        const OWNERS: &str = "kubectl -n {namespace} describe jobs,replicasets \
+                              -l millwright.dev/owner-name={name}";
         let (cause, command) = match self {
             Self::ApplyFailed => (
                 "The API server refused or did not answer a write; it is tried again.",
@@ -260,7 +269,7 @@ impl Reason {
             Self::DeadlineExceeded => (
                 "The run took longer than spec.activeDeadline. Raise it in a new TrainingJob, or \
                  give the run less to do.",
-                DESCRIBE,
+                CHANGE,
             ),
             Self::EvaluationFailed => (
                 "The evaluator failed, or wrote no metrics.json with the objective's metric.",
@@ -294,8 +303,9 @@ impl Reason {
                 "kubectl -n {namespace} get mwmd {name} -o jsonpath='{.status.stages[*].next.gates}'",
             ),
             Self::ImagePull => (
-                "The image can't be pulled: wrong name, missing tag, or no right to pull it.",
-                PODS,
+                "The image can't be pulled: wrong name, missing tag, or no right to pull it \
+                 (imagePullSecrets).",
+                CHANGE,
             ),
             Self::InputUnavailable => (
                 "A Dataset or one of its versions isn't there, or can't be read.",
@@ -303,7 +313,7 @@ impl Reason {
             ),
             Self::InvalidSpec => (
                 "The spec can't work: the message names the field and what is allowed.",
-                EDIT,
+                CHANGE,
             ),
             Self::ModelVersionMissing => (
                 "The ModelVersion that spec.model names does not exist.",
@@ -316,12 +326,12 @@ impl Reason {
             Self::OOMKilled => (
                 "The container went over its memory limit: raise \
                  resources.limits.memory in the template.",
-                PODS,
+                CHANGE,
             ),
             Self::PodDeleted => ("The pod was deleted before it ended.", PODS),
             Self::PodRefused => (
                 "The pod could not be created: a quota, a security policy or an admission rule.",
-                DESCRIBE,
+                OWNERS,
             ),
             Self::PublishFailed => (
                 "The model could not be put into the artifact store: the message says why.",
@@ -333,7 +343,7 @@ impl Reason {
             ),
             Self::StageMissing => (
                 "spec.deployment names a ModelDeployment or stage that does not exist.",
-                "kubectl -n {namespace} get mwmd",
+                CHANGE,
             ),
             Self::SyncFailed => ("The source could not be read; it is tried again.", LOGS),
             Self::Unschedulable => (
@@ -344,7 +354,7 @@ impl Reason {
             Self::Unknown => ("What happened isn't known.", DESCRIBE),
             Self::Unreadable => (
                 "A field does not have the form that this version of Millwright reads.",
-                EDIT,
+                CHANGE,
             ),
             _ => return None,
         };

@@ -8,7 +8,7 @@ use millwright_crds::{
     retrain_policy::RunOutcome,
     training_job::FailureReason,
 };
-use millwright_plan::Reason;
+use millwright_plan::{Reason, reason::CHANGE};
 
 use super::Case;
 use crate::{
@@ -197,11 +197,23 @@ fn advised(case: &Case, reason: String, message: String) -> Option<Cause> {
         command: advice.map(|advice| {
             advice
                 .command
+                .replace(CHANGE, change(case.reference.kind))
                 .replace("{namespace}", case.namespace)
                 .replace("{kind}", case.reference.kind.short())
                 .replace("{name}", &case.reference.name)
         }),
     })
+}
+
+/// How a spec is changed. That of a run stays as it was: it is made again.
+fn change(kind: Kind) -> &'static str {
+    match kind {
+        Kind::TrainingJob => {
+            "kubectl -n {namespace} get {kind} {name} -o yaml > {name}.yaml  # change it, then: \
+             kubectl replace --force -f {name}.yaml"
+        }
+        _ => "kubectl -n {namespace} edit {kind} {name}",
+    }
 }
 
 /// The first status of a run comes when its trainer runs; until then its Events show that the
