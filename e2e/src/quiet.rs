@@ -11,7 +11,7 @@ use kube::{
     ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
-use millwright_crds::{Dataset, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
+use millwright_crds::{Dataset, Model, ModelDeployment, ModelVersion, RetrainPolicy, TrainingJob};
 use regex::Regex;
 use serde_json::json;
 
@@ -117,6 +117,7 @@ impl Objects {
         let mut all = vec![];
         all.extend(list::<Dataset>(scene).await?);
         all.extend(list::<TrainingJob>(scene).await?);
+        all.extend(list::<Model>(scene).await?);
         all.extend(list::<ModelVersion>(scene).await?);
         all.extend(list::<ModelDeployment>(scene).await?);
         all.extend(list::<RetrainPolicy>(scene).await?);
@@ -127,6 +128,7 @@ impl Objects {
         for seen in &self.0 {
             ask::<Dataset>(scene, seen, round).await?;
             ask::<TrainingJob>(scene, seen, round).await?;
+            ask::<Model>(scene, seen, round).await?;
             ask::<ModelVersion>(scene, seen, round).await?;
             ask::<ModelDeployment>(scene, seen, round).await?;
             ask::<RetrainPolicy>(scene, seen, round).await?;

@@ -5,6 +5,7 @@
 mod availability;
 mod builders;
 mod chart;
+mod commands;
 mod crash;
 mod health;
 mod kubelet;

@@ -6,7 +6,7 @@ mod garbage;
 mod judge;
 mod mutate;
 mod random;
-mod refused;
+pub mod refused;
 mod surroundings;
 
 use std::{

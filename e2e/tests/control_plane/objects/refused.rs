@@ -9,10 +9,11 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use millwright_crds::{Dataset, TrainingJob};
-use millwright_e2e::{apply, command::Command, machine, scene::Scene};
+use millwright_e2e::{apply, scene::Scene};
 use serde_json::{Value, json};
 
 use crate::{
+    commands::Commands,
     kubelet::Kubelet,
     operator::{run_manifest, uid},
     world::{World, resource, scene},
@@ -152,12 +153,12 @@ pub async fn nodes(world: &World) -> Result<()> {
     for (name, reason, said, next) in [
         ("claim", "Unschedulable", unbound, "kubectl get pvc"),
         ("config", "ContainerStart", missing, "describe"),
-        ("pull", "ImagePull", denied, "get pods"),
+        ("pull", "ImagePull", denied, "kubectl replace --force"),
         (
             "typo",
             "InvalidSpec",
             "spec.template.spec.containers[0].comand",
-            "edit",
+            "kubectl replace --force",
         ),
     ] {
         says(&scene, "TrainingJob", name, reason, said).await?;
@@ -223,21 +224,15 @@ async fn says(scene: &Scene, kind: &str, name: &str, reason: &str, said: &str) -
 }
 
 async fn diagnosis(world: &World, scene: &Scene, object: &str) -> Result<String> {
-    let program = machine::program("kubectl-millwright").await?;
-    Command::new(program)
-        .args([
-            "diagnose",
-            object,
-            "--namespace",
-            scene.namespace(),
-            "--kubeconfig",
-        ])
-        .arg(world.managed().await?.cluster.kubeconfig())
-        .output()
-        .await
+    let commands = Commands {
+        cluster: &world.managed().await?.cluster,
+        namespace: scene.namespace(),
+    };
+    commands.plugin(&format!("diagnose {object}")).await
 }
 
-fn version() -> Value {
+/// A version of a model.
+pub fn version() -> Value {
     json!({
         "apiVersion": "millwright.dev/v1alpha1", "kind": "ModelVersion",
         "metadata": {"name": "served-v1"},
@@ -247,7 +242,8 @@ fn version() -> Value {
     })
 }
 
-fn deployment() -> Value {
+/// A deployment of it with one stage.
+pub fn deployment() -> Value {
     json!({
         "apiVersion": "millwright.dev/v1alpha1", "kind": "ModelDeployment",
         "metadata": {"name": "served"},

@@ -3,6 +3,7 @@
 mod cost;
 pub mod data;
 mod deletion;
+mod edits;
 mod runs;
 mod specs;
 
@@ -44,6 +45,7 @@ pub fn tests() -> Vec<Test<World>> {
         test!(runs::an_eviction_is_no_failure),
         test!(cost::a_run_costs_few_writes),
         test!(cost::idle_objects_cost_nothing),
+        test!(edits::children_are_put_back),
         test!(deletion::a_namespace_goes_with_all_in_it),
         test!(deletion::matrix::foreground),
         test!(deletion::matrix::background),

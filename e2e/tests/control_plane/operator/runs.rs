@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{SOON, phase, run_manifest, status, uid};
 use crate::{
+    commands::Commands,
     kubelet::{End, Kubelet},
     world::{World, scene},
 };
@@ -91,6 +92,11 @@ pub async fn a_failure_is_tried_again(world: &World) -> Result<()> {
                 .is_some_and(|log| log.contains("dep_delay")),
         "{failure:?}"
     );
+    let commands = Commands {
+        cluster: &world.managed().await?.cluster,
+        namespace: scene.namespace(),
+    };
+    commands.show_a_failure("run").await?;
     scene.close().await
 }
 
