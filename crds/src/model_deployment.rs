@@ -144,8 +144,9 @@ pub struct Stage {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RollbackPolicy {
-    /// Longest time that a new version may take until all its pods serve. After it the stage
-    /// returns to the version before.
+    /// Longest time in which no further pod of a new version begins to serve, before all of them do.
+    /// After it the stage returns to the version before. It is the progressDeadlineSeconds of the
+    /// stage's Deployment.
     #[serde(default = "default_unavailable")]
     #[x_kube(validation = Rule::new("self != '0s'").message("rollback.onUnavailable must be longer than 0s"))]
     pub on_unavailable: Duration,

@@ -10,9 +10,15 @@ use millwright_crds::{
 use millwright_plan::{
     Plan, Settings,
     model_deployment::{self, Foreign, Observed},
+    observed::DeploymentState,
 };
 
-use crate::runtime::{apply::ApplyError, context::Context, controller::Controller, index::Other};
+use crate::runtime::{
+    apply::ApplyError,
+    context::Context,
+    controller::Controller,
+    index::{Key, Other},
+};
 
 /// The controller of ModelDeployments.
 pub(crate) struct ModelDeployments;
@@ -45,7 +51,15 @@ impl Controller for ModelDeployments {
                 .deployments
                 .of_owner(&uid)
                 .iter()
-                .map(|d| (**d).clone())
+                .map(|one| {
+                    let key = (namespace.clone(), one.name.clone());
+                    let exists = |key: &Key| stores.deployments.contains(key);
+                    let edits = &context.edits;
+                    DeploymentState {
+                        edited: edits.is_edited(key, &one.uid, one.generation, exists),
+                        ..(**one).clone()
+                    }
+                })
                 .collect(),
             services: stores
                 .services

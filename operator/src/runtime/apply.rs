@@ -289,7 +289,11 @@ fn set_resource_version(body: &mut Value, resource_version: String) {
 fn wrote(context: &Context, owner: &str, object: &Object, written: &DynamicObject) {
     let version = index::parse(written.resource_version().as_deref());
     let key = (object.namespace.clone(), object.name.clone());
-    context
-        .fresh
-        .wrote(owner, &object.resource.kind, key, version);
+    let kind = &object.resource.kind;
+    if kind == "Deployment" {
+        let generation = written.metadata.generation.unwrap_or_default();
+        let uid = written.uid().unwrap_or_default();
+        context.edits.wrote(key.clone(), uid, generation);
+    }
+    context.fresh.wrote(owner, kind, key, version);
 }

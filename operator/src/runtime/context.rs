@@ -6,7 +6,8 @@ use kube::Client;
 use millwright_plan::Settings;
 
 use super::{
-    events::Events, fresh::Fresh, health::Health, leader::Leadership, metrics::Metrics, pull::Pace,
+    edits::Edits, events::Events, fresh::Fresh, health::Health, leader::Leadership,
+    metrics::Metrics, pull::Pace,
 };
 use crate::stores::Stores;
 
@@ -16,6 +17,7 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) stores: Stores,
     pub(crate) fresh: Fresh,
+    pub(crate) edits: Edits,
     pub(crate) health: Health,
     pub(crate) leadership: Leadership,
     pub(crate) metrics: Metrics,
@@ -41,6 +43,7 @@ impl Context {
             settings,
             stores,
             fresh: Fresh::default(),
+            edits: Edits::default(),
             health,
             leadership,
             metrics,

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use millwright_crds::{LABEL_NAME, LABEL_OWNER};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use millwright_crds::{GROUP, LABEL_NAME, LABEL_OWNER};
 use parking_lot::RwLock;
 
 /// Namespace and name.
@@ -134,10 +134,14 @@ impl<T> Inner<T> {
                 .cloned()
                 .unwrap_or_default()
         };
-        let owner_uid = label(LABEL_OWNER);
+        // Labels are anybody's to change. A pod's controller is one of Kubernetes' own kinds, though.
+        let (owner_uid, name) = match controller(meta) {
+            Some(owner) => (owner.uid.clone(), owner.name.clone()),
+            None => (label(LABEL_OWNER), label(LABEL_NAME)),
+        };
         let owner = Owner {
             namespace: key.0.clone(),
-            name: label(LABEL_NAME),
+            name,
         };
         let entry = Entry {
             resource_version: parse(meta.resource_version.as_deref()),
@@ -177,6 +181,15 @@ impl<T> Inner<T> {
         self.forget(&entry.owner_uid, key);
         Some(entry.owner)
     }
+}
+
+/// The object of ours that an object says is its controller.
+pub(crate) fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
+    let mut owners = meta.owner_references.iter().flatten();
+    owners.find(|owner| {
+        let group = owner.api_version.split('/').next();
+        owner.controller == Some(true) && group == Some(GROUP)
+    })
 }
 
 /// Namespace and name of an object.
@@ -239,6 +252,25 @@ mod tests {
         assert_eq!(owner.name, "x-name");
         assert_eq!(index.of_owner("x").len(), 1);
         assert_eq!(index.gone(&("ns".into(), "a".into())), None);
+    }
+
+    #[test]
+    fn a_child_without_its_labels_is_its_controllers() {
+        let index = Index::<Name>::default();
+        let mut child = claim("a", "somebody");
+        let owner = |api_version: &str| OwnerReference {
+            api_version: api_version.into(),
+            name: "x-name".into(),
+            uid: "x".into(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        };
+        child.metadata.owner_references = Some(vec![owner("millwright.dev/v1alpha1")]);
+        assert_eq!(index.applied(&child)[0].name, "x-name");
+        assert_eq!(index.of_owner("x").len(), 1);
+        child.metadata.owner_references = Some(vec![owner("apps/v1")]);
+        index.applied(&child);
+        assert_eq!(index.of_owner("somebody").len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod apply;
 pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod controller;
+pub(crate) mod edits;
 pub(crate) mod election;
 pub(crate) mod events;
 pub(crate) mod fence;

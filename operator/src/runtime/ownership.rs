@@ -4,7 +4,7 @@ use kube::{ResourceExt, core::DynamicObject};
 use millwright_crds::{LABEL_KIND, LABEL_NAME, LABEL_OWNER};
 use millwright_plan::Object;
 
-use super::apply::ApplyError;
+use super::{apply::ApplyError, index};
 
 /// Whether what exists is ours: it carries the owner that what we want to write carries.
 ///
@@ -12,7 +12,10 @@ use super::apply::ApplyError;
 /// When it isn't: it goes by itself, another number will do, or a person has to act.
 pub(crate) fn check(object: &Object, found: &DynamicObject, what: &str) -> Result<(), ApplyError> {
     let label = |key: &str| found.labels().get(key).map(String::as_str);
-    if label(LABEL_OWNER) == object.owner() {
+    // Somebody may have changed its labels.
+    let controller = index::controller(&found.metadata).map(|owner| owner.uid.as_str());
+    if label(LABEL_OWNER) == object.owner() || controller.is_some() && controller == object.owner()
+    {
         return Ok(());
     }
     if object.resource.kind == "ModelVersion" {

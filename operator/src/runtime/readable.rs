@@ -11,7 +11,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStatus},
         batch::v1::{Job, JobStatus},
-        core::v1::{PersistentVolumeClaim, Pod, PodStatus, Service},
+        core::v1::{PersistentVolumeClaim, Pod, PodStatus, Service, ServicePort, ServiceSpec},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time},
 };
@@ -175,20 +175,39 @@ macro_rules! part {
 
 part!(JobWire of Job { status: JobStatus, ..Self::default() });
 part!(PodWire of Pod { status: PodStatus, ..Self::default() });
-part!(DeploymentWire of Deployment { spec: Replicas, status: DeploymentStatus, });
-part!(ServiceWire of Service { ..Self::default() });
+part!(DeploymentWire of Deployment { spec: Scale, status: DeploymentStatus, });
+part!(ServiceWire of Service { spec: Routes, ..Self::default() });
 part!(ClaimWire of PersistentVolumeClaim { ..Self::default() });
 
 /// What is read of a Deployment's spec.
 #[derive(Deserialize)]
-pub(crate) struct Replicas {
+pub(crate) struct Scale {
     replicas: Option<i32>,
+    paused: Option<bool>,
 }
 
-impl From<Replicas> for DeploymentSpec {
-    fn from(spec: Replicas) -> Self {
+impl From<Scale> for DeploymentSpec {
+    fn from(spec: Scale) -> Self {
         Self {
             replicas: spec.replicas,
+            paused: spec.paused,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is read of a Service's spec.
+#[derive(Deserialize)]
+pub(crate) struct Routes {
+    selector: Option<BTreeMap<String, String>>,
+    ports: Option<Vec<ServicePort>>,
+}
+
+impl From<Routes> for ServiceSpec {
+    fn from(spec: Routes) -> Self {
+        Self {
+            selector: spec.selector,
+            ports: spec.ports,
             ..Self::default()
         }
     }
@@ -248,7 +267,10 @@ fn guarded_meta_mut<K: Resource>(object: &mut Result<K, Box<InvalidObject>>) -> 
 mod tests {
     use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job};
     use millwright_crds::Model;
-    use millwright_plan::observed::{DeploymentState, JobState, PodState};
+    use millwright_plan::{
+        model_deployment::ServiceState,
+        observed::{DeploymentState, JobState, PodState},
+    };
     use serde_json::json;
 
     use super::*;
@@ -300,8 +322,17 @@ mod tests {
         }));
         reads_enough::<Deployment, DeploymentState>(&json!({
             "metadata": metadata(),
-            "spec": {"replicas": 3, "selector": {}, "template": {}},
-            "status": {"observedGeneration": 2, "availableReplicas": 3, "replicas": 3},
+            "spec": {"replicas": 3, "paused": true, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 2, "availableReplicas": 3, "replicas": 3, "conditions": [
+                {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
+            ]},
+        }));
+        reads_enough::<Service, ServiceState>(&json!({
+            "metadata": metadata(),
+            "spec": {
+                "selector": {"a": "b"}, "clusterIP": "10.0.0.1",
+                "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
+            },
         }));
     }
 

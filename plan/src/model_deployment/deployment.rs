@@ -32,7 +32,7 @@ pub(super) fn build(
         revision::ANNOTATION.into(),
         revision::write(running, before),
     );
-    // `kubectl rollout status` gives up when we do.
+    // Its controller says when a rollout is late, to us as to `kubectl rollout status`.
     let deadline = i32::try_from(stage.rollback.on_unavailable.as_secs()).unwrap_or(i32::MAX);
     Object::built_in(&Deployment {
         metadata,

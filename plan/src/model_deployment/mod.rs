@@ -56,12 +56,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Service};
 use millwright_crds::{
-    LABEL_STAGE, ModelDeploymentStatus,
+    ModelDeploymentStatus,
     model_deployment::{HistoryEntry, ModelDeploymentPhase, NextPhase, StageStatus},
 };
 
 use crate::{
-    Event, Operation, Plan, Reason, Settings, SpecError, Target,
+    Event, Object, Operation, Plan, Reason, Settings, SpecError, Target,
     conditions::{self, Verdict},
     pod::inject::Owner,
 };
@@ -239,7 +239,9 @@ fn move_on(
         let claim = settings.store.create_claim(&owner.namespace);
         plan.operations.extend(claim);
     }
-    plan.operations.extend(services(seen));
+    let (operations, events) = services(seen);
+    plan.operations.extend(operations);
+    plan.events.extend(events);
     let (mut stages, mut summaries, mut happened) = (vec![], vec![], vec![]);
     let mut source = Source::Model;
     for stage in &spec.stages {
@@ -284,26 +286,50 @@ fn history(mut new: Vec<HistoryEntry>, old: Vec<HistoryEntry>, most: u32) -> Vec
 }
 
 /// The Services that aren't as they should be.
-fn services(seen: &Observed) -> Vec<Operation> {
-    seen.object
-        .spec
-        .stages
-        .iter()
-        .flat_map(|stage| service::build(&seen.object, &stage.name))
-        .map(stamp::stamp)
-        .filter(|(object, hash)| {
-            !seen.services.iter().any(|service| {
-                service.name == object.name && service.spec_hash.as_deref() == Some(hash)
-            })
-        })
-        .map(|(object, _)| Operation::Apply(object))
-        .collect()
+fn services(seen: &Observed) -> (Vec<Operation>, Vec<Event>) {
+    let (mut operations, mut events) = (vec![], vec![]);
+    let stages = seen.object.spec.stages.iter();
+    for wanted in stages.flat_map(|stage| service::build(&seen.object, &stage.name)) {
+        let (object, hash) = stamp::stamp(Object::built_in(&wanted));
+        let wanted = ServiceState::from(&wanted);
+        let known = seen.services.iter().find(|one| one.name == wanted.name);
+        let applied = known.filter(|one| one.spec_hash.as_deref() == Some(hash.as_str()));
+        if applied.is_some_and(|one| one.leads_like(&wanted)) {
+            continue;
+        }
+        if applied.is_some() {
+            events.push(put_back(
+                "Service",
+                &wanted.name,
+                "its selector or its ports",
+            ));
+        }
+        operations.push(Operation::Apply(object));
+    }
+    (operations, events)
+}
+
+/// Tells that what somebody has changed of a child is as the spec has it again.
+fn put_back(kind: &str, name: &str, what: &str) -> Event {
+    Event::normal(
+        Reason::Restored,
+        format!("somebody has changed {what} in {kind} {name}: put back as the spec has it"),
+    )
 }
 
 /// Deletes what belongs to stages that are gone, and tests that nobody waits for any more.
 fn leftovers(seen: &Observed, owner: &Owner, stages: &[StageStatus]) -> Vec<Operation> {
     let namespace = &owner.namespace;
-    let gone = |stage: Option<&str>| !stages.iter().any(|one| Some(one.name.as_str()) == stage);
+    // By name, as they are found: labels are anybody's to change.
+    let kept: BTreeSet<String> = stages
+        .iter()
+        .flat_map(|one| {
+            [
+                names::stage(&owner.name, &one.name),
+                names::peers(&owner.name, &one.name),
+            ]
+        })
+        .collect();
     let tests: BTreeSet<String> = seen
         .object
         .spec
@@ -322,12 +348,12 @@ fn leftovers(seen: &Observed, owner: &Owner, stages: &[StageStatus]) -> Vec<Oper
     let deployments = seen
         .deployments
         .iter()
-        .filter(|one| gone(one.labels.get(LABEL_STAGE)))
+        .filter(|one| !kept.contains(&one.name))
         .map(|one| Target::built_in::<Deployment>(namespace, &one.name, &one.uid));
     let services = seen
         .services
         .iter()
-        .filter(|one| gone(one.stage.as_deref()))
+        .filter(|one| !kept.contains(&one.name))
         .map(|one| Target::built_in::<Service>(namespace, &one.name, &one.uid));
     let jobs = seen
         .jobs

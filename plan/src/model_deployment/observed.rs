@@ -1,7 +1,9 @@
 //! What a plan for a ModelDeployment is made from.
 
-use k8s_openapi::api::core::v1::Service;
-use millwright_crds::{LABEL_STAGE, ModelDeployment, ModelVersion};
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOrString};
+use millwright_crds::{ModelDeployment, ModelVersion};
 
 use super::stamp;
 use crate::observed::{DeploymentState, JobState, PodState};
@@ -35,28 +37,43 @@ pub struct ServiceState {
     pub name: String,
     /// UID.
     pub uid: String,
-    /// Stage that it belongs to.
-    pub stage: Option<String>,
     /// Hash of what was applied.
     pub spec_hash: Option<String>,
+    /// Which pods it sends traffic to.
+    pub selector: BTreeMap<String, String>,
+    /// Its ports, with the pods' port or the name of it.
+    pub ports: BTreeSet<(i32, String)>,
+}
+
+impl ServiceState {
+    /// Whether it sends traffic where `wanted` does. Somebody may have given it more ports.
+    pub(super) fn leads_like(&self, wanted: &Self) -> bool {
+        self.selector == wanted.selector && self.ports.is_superset(&wanted.ports)
+    }
 }
 
 impl From<&Service> for ServiceState {
     fn from(service: &Service) -> Self {
         let meta = &service.metadata;
+        let spec = service.spec.clone().unwrap_or_default();
+        let ports = spec.ports.into_iter().flatten();
+        let target = |target| match target {
+            Some(IntOrString::Int(number)) => number.to_string(),
+            Some(IntOrString::String(name)) => name,
+            None => String::new(),
+        };
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
-            stage: meta
-                .labels
-                .as_ref()
-                .and_then(|l| l.get(LABEL_STAGE))
-                .cloned(),
             spec_hash: meta
                 .annotations
                 .as_ref()
                 .and_then(|a| a.get(stamp::ANNOTATION))
                 .cloned(),
+            selector: spec.selector.unwrap_or_default(),
+            ports: ports
+                .map(|port| (port.port, target(port.target_port)))
+                .collect(),
         }
     }
 }

@@ -40,6 +40,16 @@ pub(super) fn of_refusal(why: &str) -> Problem {
     }
 }
 
+/// Pods that wait because somebody has paused their Deployment.
+pub(super) fn of_pause(namespace: &str, name: &str) -> Problem {
+    Problem {
+        reason: Reason::Unavailable,
+        message: format!(
+            "its Deployment is paused: kubectl -n {namespace} rollout resume deployment/{name}"
+        ),
+    }
+}
+
 /// What is wrong with a pod.
 fn of_pod(pod: &PodState) -> Option<Problem> {
     if let Some(why) = &pod.unschedulable {

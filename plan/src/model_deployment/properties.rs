@@ -33,6 +33,10 @@ enum Act {
     Crash,
     LoseStatus,
     DeleteDeployment,
+    /// Somebody changes the Deployment's spec, or tells its controller to wait.
+    EditDeployment(bool),
+    EditService,
+    DeleteService,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -49,6 +53,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Crash),
         1 => Just(Act::LoseStatus),
         1 => Just(Act::DeleteDeployment),
+        1 => any::<bool>().prop_map(Act::EditDeployment),
+        1 => Just(Act::EditService),
+        1 => Just(Act::DeleteService),
     ];
     prop::collection::vec(act, 1..40)
 }
@@ -100,6 +107,19 @@ fn act(world: &mut World, act: &Act) {
         Act::LoseStatus => world.seen.object.status = None,
         Act::DeleteDeployment => {
             world.seen.deployments.pop();
+        }
+        Act::EditDeployment(paused) => {
+            if let Some(one) = world.seen.deployments.last_mut() {
+                (one.edited, one.paused) = (true, *paused);
+            }
+        }
+        Act::EditService => {
+            if let Some(one) = world.seen.services.last_mut() {
+                one.selector.clear();
+            }
+        }
+        Act::DeleteService => {
+            world.seen.services.pop();
         }
     }
 }

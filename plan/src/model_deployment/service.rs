@@ -11,13 +11,13 @@ use millwright_crds::{
 };
 
 use super::{SERVING, names};
-use crate::{Object, pod::inject::Owner};
+use crate::pod::inject::Owner;
 
 /// Port of a stage's address.
 const HTTP_PORT: i32 = 80;
 
 /// Both Services of a stage.
-pub(super) fn build(object: &ModelDeployment, stage: &str) -> [Object; 2] {
+pub(super) fn build(object: &ModelDeployment, stage: &str) -> [Service; 2] {
     let owner = Owner::of(object);
     let service = |name: String, spec: ServiceSpec| {
         let mut metadata = owner.child(name, SERVING);
@@ -25,14 +25,14 @@ pub(super) fn build(object: &ModelDeployment, stage: &str) -> [Object; 2] {
             .labels
             .get_or_insert_default()
             .insert(LABEL_STAGE.into(), stage.into());
-        Object::built_in(&Service {
+        Service {
             metadata,
             spec: Some(ServiceSpec {
                 selector: Some(names::selector(&owner, stage)),
                 ..spec
             }),
             status: None,
-        })
+        }
     };
     let admin = port("admin", i32::from(ADMIN_PORT), ADMIN_PORT);
     [

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
 use millwright_crds::{
-    LABEL_STAGE, ModelDeploymentStatus,
+    ModelDeploymentStatus,
     model_deployment::{NextPhase, StageStatus},
 };
 use serde_json::Value;
 
-use super::{Observed, ServiceState, fixtures, plan, revision, stamp};
+use super::{Observed, ServiceState, fixtures, plan, revision};
 use crate::{
     Object, Operation, Plan, Settings,
     observed::{DeploymentState, JobPhase, JobState},
@@ -24,6 +25,8 @@ pub struct World {
     pub now: Timestamp,
     /// Pod templates of the Deployments, by name.
     pub templates: BTreeMap<String, Value>,
+    /// Rollouts that aren't done: since when nothing has moved, and for how long that is allowed.
+    rollouts: BTreeMap<String, (Timestamp, i64)>,
     uids: u32,
 }
 
@@ -37,6 +40,7 @@ impl World {
             settings: fixtures::settings(),
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             templates: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
             uids: 0,
         }
     }
@@ -80,6 +84,13 @@ impl World {
     /// Time passes.
     pub fn wait(&mut self, seconds: u64) {
         self.now = time::after(self.now, std::time::Duration::from_secs(seconds));
+        for one in &mut self.seen.deployments {
+            let rollout = self.rollouts.get(&one.name);
+            one.late = one.observed
+                && rollout.is_some_and(|(since, allowed)| {
+                    self.now.as_second() - since.as_second() >= *allowed
+                });
+        }
     }
 
     /// Another image in the server's template.
@@ -97,9 +108,30 @@ impl World {
                 one.updated = one.replicas;
                 one.total = one.replicas;
                 one.available = one.replicas;
+                one.late = false;
+                self.rollouts.remove(&one.name);
             } else {
                 one.updated = 1;
                 one.total = one.available + 1;
+            }
+        }
+    }
+
+    /// One more new pod of each rollout serves, and an old one is gone.
+    pub fn one_more(&mut self) {
+        for one in &mut self.seen.deployments {
+            let Some((since, _)) = self.rollouts.get_mut(&one.name) else {
+                continue;
+            };
+            *since = self.now;
+            one.late = false;
+            // The newest of those that were made serves, and another is made.
+            let serves = one.updated;
+            one.updated = (serves + 1).min(one.replicas);
+            one.available = one.replicas;
+            one.total = one.replicas + i32::from(serves < one.replicas);
+            if serves == one.replicas {
+                self.rollouts.remove(&one.name);
             }
         }
     }
@@ -159,13 +191,13 @@ impl World {
                 self.apply_deployment(object);
             }
             Operation::Apply(object) => {
+                let service = serde_json::from_value::<Service>(object.body.clone()).unwrap();
                 self.seen.services.retain(|one| one.name != object.name);
                 self.uids += 1;
                 self.seen.services.push(ServiceState {
                     name: object.name.clone(),
                     uid: format!("s{}", self.uids),
-                    stage: text(object, "labels").remove(LABEL_STAGE),
-                    spec_hash: text(object, "annotations").remove(stamp::ANNOTATION),
+                    ..ServiceState::from(&service)
                 });
             }
             Operation::Create(object) if object.resource.kind == "Job" => {
@@ -216,21 +248,33 @@ impl World {
             uid: format!("d{}", self.uids),
             labels: fixtures::labels(object),
             annotations: BTreeMap::new(),
+            generation: 1,
+            edited: false,
             observed: false,
             replicas,
             updated: 0,
             total: 0,
             available: 0,
             refused: None,
+            late: false,
+            paused: false,
         });
         if fresh || before.as_ref() != Some(&template) {
+            let allowed = object.body["spec"]["progressDeadlineSeconds"]
+                .as_i64()
+                .unwrap();
+            self.rollouts
+                .insert(object.name.clone(), (self.now, allowed));
             state.updated = 0;
             state.observed = false;
+            state.late = false;
         }
         if state.replicas != replicas {
             state.replicas = replicas;
             state.observed = false;
         }
+        state.edited = false;
+        state.labels = fixtures::labels(object);
         let annotations = text(object, "annotations");
         if state.annotations != annotations {
             // The API server counts that as another generation, too.

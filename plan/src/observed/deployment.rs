@@ -15,6 +15,10 @@ pub struct DeploymentState {
     pub labels: Labels,
     /// Annotations of ours.
     pub annotations: BTreeMap<String, String>,
+    /// Number of the newest spec.
+    pub generation: i64,
+    /// Whether somebody else has changed the spec since it was applied.
+    pub edited: bool,
     /// Whether its controller has seen its newest spec.
     pub observed: bool,
     /// Pods asked for.
@@ -27,6 +31,11 @@ pub struct DeploymentState {
     pub available: i32,
     /// Why pods could not be created, in the API server's words.
     pub refused: Option<String>,
+    /// Whether its controller has given the newest template up: for as long as the Deployment allows,
+    /// no further pod of it has begun to serve.
+    pub late: bool,
+    /// Whether somebody has told its controller to wait.
+    pub paused: bool,
 }
 
 impl DeploymentState {
@@ -42,7 +51,10 @@ impl DeploymentState {
 impl From<&Deployment> for DeploymentState {
     fn from(deployment: &Deployment) -> Self {
         let meta = &deployment.metadata;
+        let spec = deployment.spec.as_ref();
         let status = deployment.status.clone().unwrap_or_default();
+        let observed = status.observed_generation >= meta.generation;
+        let conditions = || status.conditions.iter().flatten();
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
@@ -54,21 +66,22 @@ impl From<&Deployment> for DeploymentState {
                 .into_iter()
                 .filter(|(key, _)| key.starts_with("millwright.dev/"))
                 .collect(),
-            observed: status.observed_generation >= meta.generation,
-            replicas: deployment
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.replicas)
-                .unwrap_or(1),
+            generation: meta.generation.unwrap_or_default(),
+            edited: false,
+            observed,
+            replicas: spec.and_then(|spec| spec.replicas).unwrap_or(1),
             updated: status.updated_replicas.unwrap_or(0),
             total: status.replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
-            refused: status
-                .conditions
-                .iter()
-                .flatten()
+            refused: conditions()
                 .find(|c| c.type_ == "ReplicaFailure" && c.status == "True")
                 .map(|c| c.message.clone().unwrap_or_default()),
+            late: observed
+                && conditions().any(|c| {
+                    c.type_ == "Progressing"
+                        && c.reason.as_deref() == Some("ProgressDeadlineExceeded")
+                }),
+            paused: spec.and_then(|spec| spec.paused).unwrap_or_default(),
         }
     }
 }

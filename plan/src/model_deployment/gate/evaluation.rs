@@ -4,7 +4,8 @@
 //! version and for the champion, which the last stage runs; a stage that runs another version is
 //! compared with that version's own evaluation if it was on the same data digest. Where there is no
 //! such score the gate refuses and asks for a new training: letting the version in would mean that
-//! nobody has compared it with what it replaces.
+//! nobody has compared it with what it replaces. A person who pins an older version than the stage
+//! serves goes back because of what no evaluation has shown: it need not be better.
 
 use millwright_crds::{
     metric::Goal,
@@ -123,6 +124,10 @@ fn compare(
     let Some(least) = gate.min_improvement else {
         return Ok((true, None));
     };
+    if case.goes_back() {
+        let why = "need not be better: spec.model.version goes back to it";
+        return Ok((true, Some(why.into())));
+    }
     let Some(current) = case.current else {
         return Ok((
             true,
@@ -215,6 +220,16 @@ mod tests {
         champion: Option<(u32, f64)>,
         serving: Option<u32>,
     ) -> Judgement {
+        judged_when_pinned(None, gate, mae, champion, serving)
+    }
+
+    fn judged_when_pinned(
+        pinned: Option<u32>,
+        gate: &EvaluationGate,
+        mae: f64,
+        champion: Option<(u32, f64)>,
+        serving: Option<u32>,
+    ) -> Judgement {
         let mut versions = vec![
             fixtures::evaluated(1, 9.0, None),
             fixtures::evaluated(2, mae, champion),
@@ -235,6 +250,7 @@ mod tests {
                 },
                 current: serving.as_ref(),
                 tests: Tests::none(&seen),
+                pinned,
             },
         )
     }
@@ -386,6 +402,7 @@ mod tests {
                     candidate: &candidate,
                     current: None,
                     tests: Tests::none(&seen),
+                    pinned: None,
                 },
             )
         };
@@ -425,6 +442,7 @@ mod tests {
                 candidate: &candidate,
                 current: Some(&serving),
                 tests: Tests::none(&seen),
+                pinned: None,
             };
             let said = judge(&gate("auc", Some(limit), Some(least)), &case);
             assert_eq!(said.state, state, "{}", said.message);
@@ -435,6 +453,35 @@ mod tests {
     fn new_pods_of_the_same_version_pass() {
         let said = judged(&gate("mae", Some(1.0), Some(0.0)), 9.0, None, Some(2));
         assert_eq!(said.state, GateState::Passed, "{}", said.message);
+    }
+
+    #[test]
+    fn a_person_may_go_back_to_a_version_that_is_no_better() {
+        use GateState::{Failed, Passed};
+        let better = gate("mae", None, Some(0.0));
+        for (pinned, gate, serving, state, words) in [
+            (
+                Some(2),
+                &better,
+                Some(3),
+                Passed,
+                "spec.model.version goes back to it",
+            ),
+            // The limit counts as ever, and so does the comparison for what is newer.
+            (
+                Some(2),
+                &gate("mae", Some(9.0), Some(0.0)),
+                Some(3),
+                Failed,
+                "beyond the limit 9",
+            ),
+            (Some(2), &better, Some(1), Failed, "compared with v1"),
+            (None, &better, Some(3), Failed, "better than v3's 8"),
+        ] {
+            let said = judged_when_pinned(pinned, gate, 9.5, None, serving);
+            assert_eq!(said.state, state, "{}", said.message);
+            assert!(said.message.contains(words), "{}", said.message);
+        }
     }
 
     #[test]

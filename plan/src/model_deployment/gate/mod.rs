@@ -21,9 +21,17 @@ pub(super) struct Case<'a> {
     pub current: Option<&'a CurrentStageVersion>,
     /// What is known of tests.
     pub tests: test::Tests<'a>,
+    /// The version that `spec.model.version` asks for, if it does.
+    pub pinned: Option<u32>,
 }
 
 impl Case<'_> {
+    /// Whether a person has asked for this version in the place of a newer one.
+    fn goes_back(&self) -> bool {
+        let number = self.candidate.number;
+        self.pinned == Some(number) && self.current.is_some_and(|current| current.version > number)
+    }
+
     /// Whether the stage serves this very version, so that only its pods change.
     fn already_in(&self) -> bool {
         self.current

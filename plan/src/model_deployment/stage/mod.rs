@@ -21,6 +21,7 @@ use super::{
     names,
     pod::Pods,
     problem::{self, Problem},
+    put_back,
     revision::{self, Revision},
     stamp,
     target::{self, Version},
@@ -101,7 +102,8 @@ pub(super) fn plan(
     if !context.seen.object.spec.paused {
         pass.consider();
     }
-    let operations = pass.deploy().into_iter().chain(pass.test.take()).collect();
+    let deployed = pass.deploy();
+    let operations = deployed.into_iter().chain(pass.test.take()).collect();
     pass.finish(operations)
 }
 
@@ -188,6 +190,13 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// Whether the Deployment was to run these pods, and its controller has given up.
+    fn late(&self, revision: &str) -> bool {
+        let running = self.remembered.first();
+        self.deployment.is_some_and(|deployment| deployment.late)
+            && running.is_some_and(|running| running.revision == revision)
+    }
+
     /// Whether the candidate may enter, and how far it is.
     fn consider(&mut self) {
         let phase = self.next.as_ref().map(|next| next.phase);
@@ -249,6 +258,7 @@ impl<'a> Pass<'a> {
                 may_start: candidate.steady,
                 now: self.context.now,
             },
+            pinned: seen.object.spec.model.version,
         };
         gate::check(self.stage, decided, &case)
     }
@@ -306,7 +316,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The Deployment as it should be, when it isn't.
-    fn deploy(&self) -> Option<Operation> {
+    fn deploy(&mut self) -> Option<Operation> {
         let serving = self.serving();
         let (running, before) = match &self.next {
             Some(next) if next.phase == NextPhase::RollingOut => {
@@ -334,25 +344,37 @@ impl<'a> Pass<'a> {
             before.as_ref(),
         );
         let (object, hash) = stamp::stamp(object);
-        let applied = self
-            .deployment
-            .and_then(|d| d.annotations.get(stamp::ANNOTATION));
-        // Somebody has scaled it: a stage has as many pods as the spec says.
-        let scaled = self
-            .deployment
-            .is_some_and(|d| d.replicas != deployment::replicas(self.stage));
-        (scaled || applied != Some(&hash)).then_some(Operation::Apply(object))
+        let known = self.deployment;
+        let applied = known.filter(|d| d.annotations.get(stamp::ANNOTATION) == Some(&hash));
+        if let Some(applied) = applied {
+            // A stage has the pods that the spec says, and as many of them.
+            let scaled = applied.replicas != deployment::replicas(self.stage);
+            let labels = applied.labels.get(LABEL_STAGE) != Some(&self.stage.name);
+            if !(scaled || labels || applied.edited) {
+                return None;
+            }
+            let what = match (scaled, labels) {
+                (true, _) => "the number of pods",
+                (_, true) => "the label of the stage",
+                _ => "the spec",
+            };
+            self.events
+                .push(put_back("Deployment", &applied.name, what));
+        }
+        Some(Operation::Apply(object))
     }
 
     fn problem(&self, revision: &str) -> Option<Problem> {
         let (role, stage) = (super::SERVING, self.stage.name.as_str());
         let refused = self.deployment.and_then(|d| d.refused.as_deref());
+        let paused = self.deployment.filter(|d| d.paused);
         problem::of_pods(self.context.seen.pods.iter().filter(|pod| {
             pod.label(LABEL_ROLE) == Some(role)
                 && pod.label(LABEL_STAGE) == Some(stage)
                 && pod.label(LABEL_REVISION) == Some(revision)
         }))
         .or_else(|| refused.map(problem::of_refusal))
+        .or_else(|| paused.map(|d| problem::of_pause(&self.context.owner.namespace, &d.name)))
     }
 
     fn record(&mut self, version: u32, outcome: Outcome, reason: &str) {

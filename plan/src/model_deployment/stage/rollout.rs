@@ -1,8 +1,7 @@
-//! A rollout: it is done when all pods serve, and taken back when they don't in time.
+//! A rollout: it is done when all pods serve, and taken back when it makes no progress for too long.
+//! The Deployment's controller measures that: pods are replaced one after the other, so how long all
+//! of them take depends on their number.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use millwright_crds::model_deployment::{
     CurrentStageVersion, NextPhase, NextStageVersion, Outcome, Rollback,
 };
@@ -17,34 +16,19 @@ enum Progress {
     Done,
     /// The spec asks for something else by now.
     Withdrawn,
-    /// Not yet, and so much time is left.
-    Waiting(Duration),
-    /// Not yet, and the time is over.
+    /// Not yet.
+    Waiting,
+    /// Not yet, and its Deployment's controller has given it up.
     Late,
-    /// When it started can't be read.
-    Unknown,
 }
 
 /// What became of a rollout. What is done is done, even if it is late or the spec has changed.
-fn follow(
-    done: bool,
-    asked_for: bool,
-    started: Option<Timestamp>,
-    limit: Duration,
-    now: Timestamp,
-) -> Progress {
-    if done {
-        return Progress::Done;
-    }
-    if !asked_for {
-        return Progress::Withdrawn;
-    }
-    let Some(started) = started else {
-        return Progress::Unknown;
-    };
-    match limit.checked_sub(time::between(started, now)) {
-        Some(left) if !left.is_zero() => Progress::Waiting(left),
-        _ => Progress::Late,
+fn follow(done: bool, asked_for: bool, late: bool) -> Progress {
+    match (done, asked_for, late) {
+        (true, _, _) => Progress::Done,
+        (_, false, _) => Progress::Withdrawn,
+        (_, _, true) => Progress::Late,
+        _ => Progress::Waiting,
     }
 }
 
@@ -60,7 +44,6 @@ impl Pass<'_> {
             self.promote(&next);
             return;
         }
-        self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
         self.next = Some(NextStageVersion {
             rollout_started: Some(time::format(self.context.now)),
             ..next
@@ -79,9 +62,7 @@ impl Pass<'_> {
         let progress = follow(
             self.runs(&next.revision),
             self.asked_for(&version, &next.revision),
-            next.rollout_started.as_deref().and_then(time::parse),
-            self.stage.rollback.on_unavailable.as_std(),
-            self.context.now,
+            self.late(&next.revision),
         );
         match progress {
             Progress::Done => self.promote(&next),
@@ -93,7 +74,8 @@ impl Pass<'_> {
                 self.events.push(Event::normal(Reason::RollingOut, what));
                 self.next = None;
             }
-            Progress::Waiting(left) => self.requeue = Some(left),
+            // Its Deployment changes when it goes on.
+            Progress::Waiting => {}
             Progress::Late if self.serving().is_some() => self.take_back(&next),
             Progress::Late => {
                 // Nothing to return to: it goes on trying, and another version may replace it.
@@ -103,12 +85,6 @@ impl Pass<'_> {
                 } else {
                     self.stuck = true;
                 }
-            }
-            Progress::Unknown => {
-                if let Some(next) = &mut self.next {
-                    next.rollout_started = Some(time::format(self.context.now));
-                }
-                self.requeue = Some(self.stage.rollback.on_unavailable.as_std());
             }
         }
     }
@@ -143,14 +119,19 @@ impl Pass<'_> {
         let problem = self.problem(&next.revision);
         let why = match &problem {
             Some(problem) => problem.message.clone(),
-            None => "its pods are not ready, though nothing is known to be wrong with them".into(),
+            None => {
+                "its pods are not ready, though nothing is known to be wrong with them; if they \
+                     need longer, raise rollback.onUnavailable of the stage"
+                    .into()
+            }
         };
         let again = self
             .current
             .as_ref()
             .map_or_else(String::new, |c| format!("; v{} serves on", c.version));
         let message = cut(&format!(
-            "v{} did not serve with all its pods within {}: {why}{again}",
+            "v{} did not serve with all its pods, and none more of them began to within {}: \
+             {why}{again}",
             next.version, self.stage.rollback.on_unavailable
         ));
         self.record(next.version, Outcome::RolledBack, &message);
@@ -178,22 +159,16 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_rollout() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let limit = Duration::from_secs(120);
-        let left = |seconds| Progress::Waiting(Duration::from_secs(seconds));
-        for (done, asked_for, started, now, expected) in [
-            (false, true, Some(0), 0, left(120)),
-            (false, true, Some(0), 119, left(1)),
-            (false, true, Some(0), 120, Progress::Late),
-            (true, true, Some(0), 500, Progress::Done),
-            (true, false, Some(0), 500, Progress::Done),
-            (false, false, Some(0), 500, Progress::Withdrawn),
-            (false, true, None, 500, Progress::Unknown),
-            // A clock that went back.
-            (false, true, Some(1_000), 0, left(120)),
+        for (done, asked_for, late, expected) in [
+            (false, true, false, Progress::Waiting),
+            (false, true, true, Progress::Late),
+            (true, true, true, Progress::Done),
+            (true, false, true, Progress::Done),
+            (false, false, true, Progress::Withdrawn),
+            (false, false, false, Progress::Withdrawn),
         ] {
-            let found = follow(done, asked_for, started.map(at), limit, at(now));
-            assert_eq!(found, expected, "{done} {asked_for} {started:?} {now}");
+            let found = follow(done, asked_for, late);
+            assert_eq!(found, expected, "{done} {asked_for} {late}");
         }
     }
 }

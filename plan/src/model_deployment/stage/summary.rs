@@ -64,7 +64,8 @@ impl Pass<'_> {
                 ),
             };
             let words = format!(
-                "does not serve v{} with all its pods after {}{why}; {nothing}",
+                "does not serve v{} with all its pods, and none more of them began to within \
+                 {}{why}; {nothing}",
                 next.version, self.stage.rollback.on_unavailable
             );
             return (degraded(problem.as_ref()), words);

@@ -35,7 +35,6 @@ fn the_first_version_goes_from_stage_to_stage() {
         (None, Phase::Deploying)
     );
     assert_eq!(world.ready().0, "False");
-    assert_eq!(plan.requeue, Some(std::time::Duration::from_secs(120)));
 
     world.roll(true);
     let plan = world.step();

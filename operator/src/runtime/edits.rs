@@ -1,0 +1,67 @@
+//! What others change of specs that we apply: the API server numbers them.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use super::index::Key;
+
+/// The number that each spec had after our last write of it, with the UID of its object.
+#[derive(Default)]
+pub(crate) struct Edits(Mutex<HashMap<Key, (String, i64)>>);
+
+impl Edits {
+    /// Remembers the number of a spec that we have written.
+    pub(crate) fn wrote(&self, key: Key, uid: String, generation: i64) {
+        self.0.lock().insert(key, (uid, generation));
+    }
+
+    /// Whether a spec was changed since our last write of it. Of one that was written before this
+    /// process began nothing is known: it is believed. `exists` says what is still there.
+    pub(crate) fn is_edited(
+        &self,
+        key: Key,
+        uid: &str,
+        generation: i64,
+        exists: impl Fn(&Key) -> bool,
+    ) -> bool {
+        let mut known = self.0.lock();
+        if let Some((_, ours)) = known.get(&key).filter(|(of, _)| of == uid) {
+            return generation > *ours;
+        }
+        if known.len() == known.capacity() {
+            known.retain(|key, _| exists(key));
+        }
+        known.insert(key, (uid.to_owned(), generation));
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_spec_than_ours_is_edited() {
+        let edits = Edits::default();
+        let key = || ("ns".to_owned(), "d-production".to_owned());
+        let is_edited = |uid: &str, generation| edits.is_edited(key(), uid, generation, |_| true);
+        assert!(!is_edited("a", 3), "nothing is known of it");
+        assert!(is_edited("a", 4) && is_edited("a", 4));
+        edits.wrote(key(), "a".into(), 5);
+        assert!(!is_edited("a", 5));
+        assert!(!is_edited("a", 4), "the store lags behind");
+        assert!(!is_edited("b", 9), "it was made anew");
+        assert!(is_edited("b", 10));
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let edits = Edits::default();
+        for number in 0..1_000 {
+            let key = ("ns".to_owned(), number.to_string());
+            edits.is_edited(key.clone(), "a", 1, |other| *other == key);
+        }
+        assert!(edits.0.lock().len() < 50);
+    }
+}
