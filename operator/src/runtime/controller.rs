@@ -1,6 +1,7 @@
 //! The one shape of every controller: observe, plan, apply, commit the status, tell people.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt::Debug,
     future::Future,
     sync::{Arc, atomic::Ordering},
@@ -22,6 +23,7 @@ use millwright_plan::{
     Plan, Reason, Settings,
     conditions::{self, Verdict},
 };
+use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -128,10 +130,8 @@ pub(crate) async fn run<C: Controller>(
     store: Store<C::Object>,
     queue: Requests<C::Object>,
 ) {
-    let failures = Arc::new(parking_lot::Mutex::new(std::collections::HashMap::<
-        String,
-        u32,
-    >::new()));
+    let failures = Arc::new(Mutex::new(HashMap::<String, u32>::new()));
+    let objects = store.clone();
     let counted = failures.clone();
     let passes = applier(
         move |object: Arc<C::Object>, context: Arc<Context>| {
@@ -156,6 +156,12 @@ pub(crate) async fn run<C: Controller>(
         move |object, error, _| {
             let uid = object.uid().unwrap_or_default();
             let mut failures = failures.lock();
+            if failures.len() == failures.capacity() {
+                // Some were deleted while they failed.
+                let all = objects.state();
+                let alive: HashSet<_> = all.iter().filter_map(|object| object.uid()).collect();
+                failures.retain(|uid, _| alive.contains(uid));
+            }
             let count = failures.entry(uid.clone()).or_default();
             *count = count.saturating_add(1);
             let wait = error

@@ -128,6 +128,14 @@ impl Health {
         }
     }
 
+    /// How long ago each last heard of the API server, be it a refusal.
+    pub(crate) fn ages(&self) -> Vec<(String, Duration)> {
+        let parts = self.parts.lock();
+        let ages = parts.iter();
+        ages.map(|(name, state)| (name.clone(), state.active.elapsed()))
+            .collect()
+    }
+
     /// What hangs.
     pub(crate) fn hanging(&self) -> Vec<String> {
         let parts = self.parts.lock();
@@ -157,6 +165,8 @@ mod tests {
         assert!(health.up("jobs", false).is_some());
         assert!(health.problems().is_empty());
         assert!(health.hanging().is_empty());
+        let ages = health.ages();
+        assert!(ages.len() == 1 && ages[0].0 == "jobs" && ages[0].1 < HANGS_AFTER);
     }
 
     #[tokio::test]

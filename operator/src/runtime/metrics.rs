@@ -1,8 +1,10 @@
 //! Metrics of the operator, in Prometheus' text format.
 
+use std::time::Duration;
+
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// The operator's metrics. Labels never hold names of objects.
@@ -14,6 +16,7 @@ pub(crate) struct Metrics {
     writes: IntCounterVec,
     depth: IntGaugeVec,
     streams: IntGaugeVec,
+    ages: GaugeVec,
     leader: IntGauge,
 }
 
@@ -54,12 +57,20 @@ impl Metrics {
             Opts::new("millwright_stream_up", "Whether a watch has its objects"),
             &["stream"],
         )?;
+        let ages = GaugeVec::new(
+            Opts::new(
+                "millwright_stream_age_seconds",
+                "Time since a watch or the election last heard of the API server",
+            ),
+            &["stream"],
+        )?;
         let leader = IntGauge::new("millwright_leader", "Whether this replica leads")?;
         registry.register(Box::new(passes.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(writes.clone()))?;
         registry.register(Box::new(depth.clone()))?;
         registry.register(Box::new(streams.clone()))?;
+        registry.register(Box::new(ages.clone()))?;
         registry.register(Box::new(leader.clone()))?;
         Ok(Self {
             registry,
@@ -68,6 +79,7 @@ impl Metrics {
             writes,
             depth,
             streams,
+            ages,
             leader,
         })
     }
@@ -107,8 +119,12 @@ impl Metrics {
         self.leader.set(leads.into());
     }
 
-    /// All metrics as text.
-    pub(crate) fn text(&self) -> String {
+    /// All metrics as text. `ages` says how long ago each watch last heard of the API server.
+    pub(crate) fn text(&self, ages: Vec<(String, Duration)>) -> String {
+        for (stream, age) in ages {
+            let gauge = self.ages.with_label_values(&[&stream]);
+            gauge.set(age.as_secs_f64());
+        }
         let mut text = vec![];
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             Ok(()) => String::from_utf8_lossy(&text).into_owned(),

@@ -14,7 +14,9 @@ pub(crate) async fn serve(context: Arc<Context>, address: &str) -> anyhow::Resul
         .route("/readyz", get(readyz))
         .route(
             "/metrics",
-            get(|State(context): State<Arc<Context>>| async move { context.metrics.text() }),
+            get(|State(context): State<Arc<Context>>| async move {
+                context.metrics.text(context.health.ages())
+            }),
         )
         .with_state(context);
     let listener = tokio::net::TcpListener::bind(address)

@@ -67,23 +67,54 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 /// Each optional part of a spec, present and absent.
 fn spec() -> impl Strategy<Value = Value> {
-    let part = |name: &'static str, value: Value| {
-        any::<bool>().prop_map(move |with| with.then(|| (name, value.clone())))
+    let part = |name: &'static str, values: Vec<Value>| {
+        prop::option::of(prop::sample::select(values))
+            .prop_map(move |value| value.map(|value| (name, value)))
     };
+    let mut alone = evaluation();
+    alone["against"] = json!("None");
+    let flights = json!({"name": "flights"});
     let parts = [
-        part("model", json!("delay")),
+        part("model", vec![json!("delay")]),
         part(
             "inputs",
-            json!([{"name": "train", "dataset": {"name": "flights"}}]),
+            vec![
+                json!([{"name": "train", "dataset": flights}]),
+                json!([
+                    {"name": "history", "dataset": flights, "path": "/data/history"},
+                    {"name": "recent", "dataset": flights},
+                ]),
+            ],
         ),
-        part("parameters", json!({"trees": "3"})),
-        part("seed", json!(7)),
-        part("objective", json!({"metric": "mae"})),
-        part("activeDeadline", json!("20m")),
-        part("retry", json!({"limit": 1, "onExitCodes": [3]})),
-        part("evaluation", evaluation()),
+        part("parameters", vec![json!({"trees": "3"})]),
+        part("seed", vec![json!(7)]),
+        part(
+            "output",
+            vec![
+                json!({"path": "/out"}),
+                json!({"format": "onnx", "publishTimeout": "5m"}),
+            ],
+        ),
+        part(
+            "objective",
+            vec![
+                json!({"metric": "mae"}),
+                json!({"metric": "mae", "goal": "Minimize"}),
+            ],
+        ),
+        part("activeDeadline", vec![json!("20m")]),
+        part("cancelGracePeriod", vec![json!("0s"), json!("45s")]),
+        part(
+            "retry",
+            vec![
+                json!({"limit": 1, "onExitCodes": [3]}),
+                json!({"limit": 0}),
+                json!({"limit": 2, "backoff": {"initial": "5s", "max": "10s"}}),
+            ],
+        ),
+        part("evaluation", vec![evaluation(), alone]),
         // A template that can't work.
-        part("template", json!({"spec": {"containers": []}})),
+        part("template", vec![json!({"spec": {"containers": []}})]),
     ]
     .to_vec();
     parts.prop_map(|parts| {
