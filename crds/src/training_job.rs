@@ -59,7 +59,8 @@ pub use status::{
 #[x_kube(validation = Rule::new("has(self.activeDeadline) == has(oldSelf.activeDeadline) && (!has(self.activeDeadline) || self.activeDeadline == oldSelf.activeDeadline)").message("activeDeadline is immutable: create a new TrainingJob").field_path(".activeDeadline"))]
 #[x_kube(validation = Rule::new("self.cancelGracePeriod == oldSelf.cancelGracePeriod").message("cancelGracePeriod is immutable: create a new TrainingJob").field_path(".cancelGracePeriod"))]
 #[x_kube(validation = Rule::new("!has(self.evaluation) || has(self.model)").message("evaluation needs model: only a registered model is evaluated").field_path(".evaluation"))]
-#[x_kube(validation = Rule::new("!has(self.inputs) || self.inputs.all(a, !has(a.path) || self.inputs.exists_one(b, has(b.path) && b.path == a.path))").message("inputs must have different paths").field_path(".inputs"))]
+#[x_kube(validation = Rule::new("!has(self.inputs) || self.inputs.all(a, self.inputs.exists_one(b, (has(b.path) ? b.path : '/mnt/inputs/' + b.name) == (has(a.path) ? a.path : '/mnt/inputs/' + a.name)))").message("inputs must have different paths").field_path(".inputs"))]
+#[x_kube(validation = Rule::new("!has(self.inputs) || self.inputs.all(i, (has(i.path) ? i.path : '/mnt/inputs/' + i.name) != self.output.path)").message("output.path must not be the path of an input").field_path(".output"))]
 pub struct TrainingJobSpec {
     /// Name of the Model that a version is registered for on success. Absent: nothing is
     /// registered.
@@ -240,8 +241,10 @@ impl Default for Retry {
 }
 
 /// Waiting time that doubles with each failure.
+// CEL's durations know no days: those are not compared.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.initial.contains('d') || self.max.contains('d') || duration(self.initial) <= duration(self.max)").message("backoff.initial must not be longer than backoff.max").field_path(".initial"))]
 pub struct Backoff {
     /// Before the second attempt.
     #[serde(default = "default_backoff_initial")]

@@ -82,7 +82,23 @@ pub fn patches(message: &str) -> Option<Vec<Value>> {
         }
         "inputs must have different paths" => {
             let input = |name: &str| json!({"name": name, "dataset": {"name": "a"}, "path": "/a"});
-            vec![json!({"inputs": [input("a"), input("b")]})]
+            let default = json!({"name": "c", "dataset": {"name": "a"}});
+            let mut taken = input("d");
+            taken["path"] = json!("/mnt/inputs/c");
+            vec![
+                json!({"inputs": [input("a"), input("b")]}),
+                json!({"inputs": [default, taken]}),
+            ]
+        }
+        "output.path must not be the path of an input" => {
+            let input = json!({"name": "a", "dataset": {"name": "a"}});
+            vec![json!({"inputs": [input], "output": {"path": "/mnt/inputs/a"}})]
+        }
+        "backoff.initial must not be longer than backoff.max" => {
+            vec![
+                json!({"initial": "6m"}),
+                json!({"initial": "1h", "max": "59m"}),
+            ]
         }
         "an input can't be named data: that is the evaluation's" => {
             vec![json!([{"name": "data", "dataset": {"name": "a"}}])]
