@@ -39,15 +39,12 @@ impl Pass<'_> {
             Reason::RollingOut,
             format!("{} rolls out {}", self.stage.name, version_of(&next)),
         ));
-        if self.runs(&next.revision) {
-            // The pass that asked for its pods was not committed, and by now they serve.
-            self.promote(&next);
-            return;
-        }
         self.next = Some(NextStageVersion {
             rollout_started: Some(time::format(self.context.now)),
             ..next
         });
+        // A pass that asked for its pods may not have been committed: by now they serve, or are late.
+        self.follow_rollout();
     }
 
     /// What became of the version that is being rolled out.
