@@ -301,7 +301,7 @@ fn services(seen: &Observed) -> (Vec<Operation>, Vec<Event>) {
             events.push(put_back(
                 "Service",
                 &wanted.name,
-                "its selector or its ports",
+                "the selector or the ports",
             ));
         }
         operations.push(Operation::Apply(object));
