@@ -36,6 +36,7 @@ impl Commands<'_> {
     async fn run(&self, command: Command, words: &str) -> Result<String> {
         command
             .args(words.split(' '))
+            .env("KUBECACHEDIR", self.cluster.file("kubectl-cache"))
             .args(["--namespace", self.namespace, "--kubeconfig"])
             .arg(self.cluster.kubeconfig())
             .output()
