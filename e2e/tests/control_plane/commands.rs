@@ -36,6 +36,7 @@ impl Commands<'_> {
     async fn run(&self, command: Command, words: &str) -> Result<String> {
         command
             .args(words.split(' '))
+            // Else kubectl may know from another cluster at the same address what this one has.
             .env("KUBECACHEDIR", self.cluster.file("kubectl-cache"))
             .args(["--namespace", self.namespace, "--kubeconfig"])
             .arg(self.cluster.kubeconfig())
@@ -114,12 +115,19 @@ impl Commands<'_> {
     /// # Errors
     /// When none follows.
     pub async fn retrain(&self, policy: &str) -> Result<()> {
+        let list = "get trainingjobs --output name";
+        let before = self.kubectl(list).await?;
         let said = self.plugin(&format!("retrain rp/{policy}")).await?;
-        let runs = self.kubectl("get trainingjobs --output name").await?;
-        let mut names = runs.lines().filter_map(|line| line.rsplit('/').next());
+        let after = self.kubectl(list).await?;
+        let mut new = after.lines().filter(|line| !before.contains(*line));
+        let named = new.any(|line| {
+            line.rsplit('/')
+                .next()
+                .is_some_and(|run| said.contains(run))
+        });
         ensure!(
-            names.any(|name| said.contains(name)),
-            "it says {said:?}, and there are:\n{runs}"
+            named,
+            "it says {said:?}, and there are:\n{after}before:\n{before}"
         );
         Ok(())
     }
