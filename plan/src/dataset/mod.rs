@@ -21,6 +21,8 @@ mod outcome;
 #[cfg(test)]
 mod properties;
 mod request;
+#[cfg(test)]
+mod simulator;
 mod source;
 mod standing;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{
     fixtures::{at, result, settings, waiting},
-    tests::World,
+    simulator::World,
     *,
 };
 use crate::{conditions::is_true, observed::Lifecycle};

@@ -85,7 +85,7 @@ fn act(world: &mut World, act: &Act) {
                 .map(|current| (current.version, 10.0));
             let champion = champion.filter(|_| *compared);
             let version = fixtures::evaluated(number.unwrap_or(0) + 1, *mae, champion);
-            world.seen.versions.push(version);
+            world.register(version);
         }
         Act::Unregister => {
             world.seen.versions.pop();
@@ -254,7 +254,7 @@ proptest! {
             records.chain(serving).max().unwrap_or(0)
         };
         let number = highest(&world) + 1;
-        world.seen.versions.push(fixtures::evaluated(number, 1.0, serving));
+        world.register(fixtures::evaluated(number, 1.0, serving));
         world.settle();
         for stage in ["staging", "canary", "production"] {
             prop_assert_eq!(world.serves(stage), Some(number), "{:#?}", world.status());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use millwright_crds::{
-    ModelDeploymentStatus,
+    ModelDeploymentStatus, ModelVersion,
     model_deployment::{NextPhase, StageStatus},
 };
 use serde_json::Value;
@@ -72,6 +72,11 @@ impl World {
             }
         }
         panic!("never settles: {:#?}", self.status());
+    }
+
+    /// A version is registered.
+    pub fn register(&mut self, version: ModelVersion) {
+        self.seen.versions.push(version);
     }
 
     /// The spec changes.

@@ -23,7 +23,7 @@ use crate::{
 /// v1 serves everywhere.
 fn healthy() -> World {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.register(fixtures::evaluated(1, 9.4, None));
     world.settle();
     assert_eq!(world.status().phase, Phase::Healthy);
     world

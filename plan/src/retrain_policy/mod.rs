@@ -20,6 +20,8 @@ mod fixtures;
 #[cfg(test)]
 mod properties;
 mod run;
+#[cfg(test)]
+mod simulator;
 mod standing;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{
     fixtures::{at, settings},
-    tests::World,
+    simulator::World,
     *,
 };
 use crate::conditions::is_true;

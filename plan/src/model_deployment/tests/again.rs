@@ -12,7 +12,7 @@ use crate::{
 fn refused() -> World {
     let mut world = healthy();
     let version = fixtures::evaluated(2, 8.0, Some((1, 9.4)));
-    world.seen.versions.push(version);
+    world.register(version);
     world.step();
     world.roll(true);
     world.step();

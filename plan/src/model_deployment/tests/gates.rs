@@ -26,7 +26,7 @@ fn waits_for_the_first_version() {
 #[test]
 fn the_first_version_goes_from_stage_to_stage() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.register(fixtures::evaluated(1, 9.4, None));
     let plan = world.step();
     assert_eq!(reasons(&plan), [Reason::RollingOut]);
     assert_eq!(world.next("staging"), Some((1, NextPhase::RollingOut)));

@@ -19,7 +19,7 @@ fn crash(world: &mut World) {
 /// v1 serves in the only stage.
 fn one_stage() -> World {
     let mut world = World::new(json!([{"name": "serving"}]));
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.settle();
     world
 }
@@ -32,7 +32,7 @@ fn image(world: &World) -> &str {
 #[test]
 fn a_status_that_is_lost_when_a_rollout_is_done() {
     let mut world = one_stage();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
     world.roll(true);
     world.seen.object.status = None;
@@ -47,7 +47,7 @@ fn a_status_that_is_lost_when_a_rollout_is_done() {
 #[test]
 fn a_first_rollout_that_was_never_committed() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.register(fixtures::evaluated(1, 9.4, None));
     // The pods of staging serve before the first status is written, and so do those of production
     // before it says that the gates have let them in.
     crash(&mut world);
@@ -83,7 +83,7 @@ fn a_status_that_is_lost_and_gates_that_can_not_be_asked_again() {
 #[test]
 fn a_rollout_whose_beginning_was_not_committed() {
     let mut world = one_stage();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     crash(&mut world);
     world.roll(true);
     let plan = world.step();
@@ -115,7 +115,7 @@ fn a_rollout_whose_end_was_not_committed() {
 #[test]
 fn the_end_of_a_rollout_costs_the_deployment_no_write() {
     let mut world = one_stage();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
     world.roll(true);
     let plan = world.step();
@@ -126,7 +126,7 @@ fn the_end_of_a_rollout_costs_the_deployment_no_write() {
 #[test]
 fn a_first_rollout_that_was_given_up_and_serves_nevertheless() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.register(fixtures::evaluated(1, 9.4, None));
     world.step();
     world.roll(true);
     world.step();
@@ -198,7 +198,7 @@ fn a_deployment_that_is_deleted_after_its_new_pods_were_taken_back() {
 #[test]
 fn a_version_is_returned_to_after_its_deployment_was_deleted() {
     let mut world = healthy();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
     world.seen.deployments.clear();
     world.step();

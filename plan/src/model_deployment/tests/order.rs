@@ -22,9 +22,9 @@ fn pin(world: &mut World, number: Option<u32>) {
 #[test]
 fn a_version_whose_record_goes_during_its_rollout_serves_on() {
     let mut world = World::new(json!([{"name": "serving"}]));
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.settle();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
     assert_eq!(world.next("serving"), Some((2, NextPhase::RollingOut)));
     world.seen.versions.pop();
@@ -46,7 +46,7 @@ fn a_version_whose_record_goes_during_its_rollout_serves_on() {
 #[test]
 fn the_first_version_is_not_missing_once_it_serves() {
     let mut world = World::new(json!([{"name": "serving"}]));
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.step();
     world.seen.versions.clear();
     world.roll(true);
@@ -64,7 +64,7 @@ fn no_version_but_the_pinned_one_enters_a_later_stage() {
     let stages = json!([{"name": "staging"}, {"name": "production"}]);
     for (records, phase) in [(&[2][..], Phase::Pending), (&[1, 2], Phase::RolledBack)] {
         let mut world = World::new(stages.clone());
-        world.seen.versions.push(fixtures::version(2));
+        world.register(fixtures::version(2));
         world.step();
         world.roll(true);
         world.step();

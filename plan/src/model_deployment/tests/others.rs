@@ -13,7 +13,7 @@ use crate::{
 #[test]
 fn a_name_that_gets_free_is_waited_for() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.seen.foreign.push(Foreign {
         kind: "Deployment".into(),
         name: "d-staging".into(),
@@ -40,7 +40,7 @@ fn a_name_that_gets_free_is_waited_for() {
 #[test]
 fn pods_that_are_refused_are_the_problem() {
     let mut world = World::new(json!([{"name": "a"}]));
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.step();
     world.step();
     for deployment in &mut world.seen.deployments {
@@ -55,7 +55,7 @@ fn pods_that_are_refused_are_the_problem() {
 #[test]
 fn a_stage_that_somebody_scales_is_scaled_back() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.settle();
     world.seen.deployments[0].replicas = 7;
     let plan = world.step();
@@ -70,7 +70,7 @@ fn written(plan: &Plan<ModelDeploymentStatus>) -> Vec<String> {
 /// A world at rest in which somebody changes something, and what is written then.
 fn after(change: impl Fn(&mut Observed)) -> Vec<String> {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.0, None));
+    world.register(fixtures::evaluated(1, 9.0, None));
     world.settle();
     change(&mut world.seen);
     let plan = world.step();
@@ -126,7 +126,7 @@ fn what_somebody_changes_is_put_back() {
 #[test]
 fn stages_that_are_gone_take_their_children_along() {
     let mut world = World::new(fixtures::two_stages());
-    world.seen.versions.push(fixtures::evaluated(1, 9.0, None));
+    world.register(fixtures::evaluated(1, 9.0, None));
     world.settle();
     world.edit(|seen| seen.object.spec.stages.truncate(1));
     assert_eq!(

@@ -149,9 +149,9 @@ fn a_rollout_that_the_spec_no_longer_asks_for_ends() {
 #[test]
 fn a_rollout_is_brought_to_its_end_before_the_next() {
     let mut world = healthy();
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
-    world.seen.versions.push(fixtures::version(3));
+    world.register(fixtures::version(3));
     world.step();
     assert_eq!(world.next("staging"), Some((2, NextPhase::RollingOut)));
     world.roll(true);
@@ -168,7 +168,7 @@ fn a_rollout_is_brought_to_its_end_before_the_next() {
 #[test]
 fn nothing_to_return_to() {
     let mut world = World::new(json!([{"name": "serving"}]));
-    world.seen.versions.push(fixtures::version(1));
+    world.register(fixtures::version(1));
     world.step();
     world.roll(false);
     world.wait(500);
@@ -182,7 +182,7 @@ fn nothing_to_return_to() {
         "{message}"
     );
     // It goes on trying, and another version may replace it.
-    world.seen.versions.push(fixtures::version(2));
+    world.register(fixtures::version(2));
     world.step();
     assert_eq!(world.next("serving"), Some((2, NextPhase::RollingOut)));
     world.settle();

@@ -136,7 +136,7 @@ fn what_a_spec_can_not_say_is_named() {
 fn the_code_of_users_gets_no_credentials_of_the_store() {
     let mut world = World::new(fixtures::two_stages());
     world.settings = fixtures::bucket();
-    world.seen.versions.push(fixtures::evaluated(1, 9.4, None));
+    world.register(fixtures::evaluated(1, 9.4, None));
     let mut pods = vec![];
     for _ in 0..4 {
         for operation in world.step().operations {
