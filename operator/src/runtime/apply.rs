@@ -290,6 +290,7 @@ fn wrote(context: &Context, owner: &str, object: &Object, written: &DynamicObjec
     let version = index::parse(written.resource_version().as_deref());
     let key = (object.namespace.clone(), object.name.clone());
     let kind = &object.resource.kind;
+    // Of what is applied, only Deployments have numbered specs.
     if kind == "Deployment" {
         let generation = written.metadata.generation.unwrap_or_default();
         let uid = written.uid().unwrap_or_default();
