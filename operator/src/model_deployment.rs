@@ -26,7 +26,7 @@ pub(crate) struct ModelDeployments;
 impl Controller for ModelDeployments {
     type Object = ModelDeployment;
     type Seen = Observed;
-    const NAME: &'static str = "millwright-modeldeployment";
+    const NAME: &'static str = model_deployment::FIELD_MANAGER;
 
     async fn observe(context: &Context, object: Arc<ModelDeployment>) -> anyhow::Result<Observed> {
         let stores = &context.stores;
@@ -53,10 +53,10 @@ impl Controller for ModelDeployments {
                 .iter()
                 .map(|one| {
                     let key = (namespace.clone(), one.name.clone());
+                    let spec = (one.uid.as_str(), one.generation, one.shared);
                     let exists = |key: &Key| stores.deployments.contains(key);
-                    let edits = &context.edits;
                     DeploymentState {
-                        edited: edits.is_edited(key, &one.uid, one.generation, exists),
+                        edited: context.edits.is_edited(key, spec, exists),
                         ..(**one).clone()
                     }
                 })

@@ -17,17 +17,20 @@ impl Edits {
     }
 
     /// Whether a spec was changed since our last write of it. Of one that was written before this
-    /// process began nothing is known: it is believed. `exists` says what is still there.
+    /// process began nothing is known: it is believed, unless it is `shared`, which is to say that
+    /// parts of it have another owner. `exists` says what is still there.
     pub(crate) fn is_edited(
         &self,
         key: Key,
-        uid: &str,
-        generation: i64,
+        (uid, generation, shared): (&str, i64, bool),
         exists: impl Fn(&Key) -> bool,
     ) -> bool {
         let mut known = self.0.lock();
         if let Some((_, ours)) = known.get(&key).filter(|(of, _)| of == uid) {
             return generation > *ours;
+        }
+        if shared {
+            return true;
         }
         if known.len() == known.capacity() {
             known.retain(|key, _| exists(key));
@@ -45,7 +48,8 @@ mod tests {
     fn a_newer_spec_than_ours_is_edited() {
         let edits = Edits::default();
         let key = || ("ns".to_owned(), "d-production".to_owned());
-        let is_edited = |uid: &str, generation| edits.is_edited(key(), uid, generation, |_| true);
+        let is_edited =
+            |uid: &str, generation| edits.is_edited(key(), (uid, generation, false), |_| true);
         assert!(!is_edited("a", 3), "nothing is known of it");
         assert!(is_edited("a", 4) && is_edited("a", 4));
         edits.wrote(key(), "a".into(), 5);
@@ -56,11 +60,22 @@ mod tests {
     }
 
     #[test]
+    fn a_spec_with_another_owner_is_not_believed() {
+        let edits = Edits::default();
+        let key = || ("ns".to_owned(), "d-production".to_owned());
+        let is_edited = |uid: &str| edits.is_edited(key(), (uid, 3, true), |_| true);
+        assert!(is_edited("a") && is_edited("a"), "until it is written");
+        edits.wrote(key(), "a".into(), 3);
+        assert!(!is_edited("a"), "the other has parts that are not ours");
+        assert!(is_edited("b"));
+    }
+
+    #[test]
     fn what_is_gone_is_forgotten() {
         let edits = Edits::default();
         for number in 0..1_000 {
             let key = ("ns".to_owned(), number.to_string());
-            edits.is_edited(key.clone(), "a", 1, |other| *other == key);
+            edits.is_edited(key.clone(), ("a", 1, false), |other| *other == key);
         }
         assert!(edits.0.lock().len() < 50);
     }

@@ -74,6 +74,8 @@ pub use observed::{Foreign, Observed, ServiceState};
 pub use revision::ANNOTATION as ANNOTATION_REVISIONS;
 pub use stamp::ANNOTATION as ANNOTATION_SPEC_HASH;
 
+/// The field manager of what is applied for a ModelDeployment.
+pub const FIELD_MANAGER: &str = "millwright-modeldeployment";
 /// Role of the children that serve.
 pub const SERVING: &str = "serving";
 /// Role of the Jobs of test gates.

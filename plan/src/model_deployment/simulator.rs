@@ -255,6 +255,7 @@ impl World {
             annotations: BTreeMap::new(),
             generation: 1,
             edited: false,
+            shared: false,
             observed: false,
             replicas,
             updated: 0,

@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{
+    api::apps::v1::Deployment,
+    apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry},
+};
 
 use super::Labels;
+use crate::model_deployment::FIELD_MANAGER;
 
 /// An apps/v1 Deployment of ours.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +23,9 @@ pub struct DeploymentState {
     pub generation: i64,
     /// Whether somebody else has changed the spec since it was applied.
     pub edited: bool,
+    /// Whether parts of the spec have another owner: somebody has changed it at some time, and what
+    /// was changed may be a part that should be ours.
+    pub shared: bool,
     /// Whether its controller has seen its newest spec.
     pub observed: bool,
     /// Pods asked for.
@@ -68,6 +75,7 @@ impl From<&Deployment> for DeploymentState {
                 .collect(),
             generation: meta.generation.unwrap_or_default(),
             edited: false,
+            shared: meta.managed_fields.iter().flatten().any(is_others),
             observed,
             replicas: spec.and_then(|spec| spec.replicas).unwrap_or(1),
             updated: status.updated_replicas.unwrap_or(0),
@@ -84,4 +92,12 @@ impl From<&Deployment> for DeploymentState {
             paused: spec.and_then(|spec| spec.paused).unwrap_or_default(),
         }
     }
+}
+
+/// Whether somebody else has parts of the spec; a scaler has them by way of a subresource.
+fn is_others(entry: &ManagedFieldsEntry) -> bool {
+    let of_spec = |fields: &FieldsV1| fields.0.get("f:spec").is_some();
+    entry.manager.as_deref() != Some(FIELD_MANAGER)
+        && entry.subresource.as_deref().unwrap_or_default().is_empty()
+        && entry.fields_v1.as_ref().is_some_and(of_spec)
 }

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use millwright_crds::{ModelDeployment, ModelVersion, model_deployment::ModelDeploymentPhase};
 use millwright_e2e::scene::Scene;
 use millwright_plan::{
-    model_deployment::{Observed, plan},
+    model_deployment::{FIELD_MANAGER, Observed, plan},
     observed::DeploymentState,
 };
 
@@ -26,7 +26,7 @@ pub async fn write_twice(world: &World) -> Result<()> {
     let version: ModelVersion = store(&scene, VERSION).await?;
     let owner = object.uid().unwrap_or_default();
     let settings = settings()?;
-    let mut writer = Writer::new(&scene, "millwright-modeldeployment");
+    let mut writer = Writer::new(&scene, FIELD_MANAGER);
     let mut seen = Observed {
         object,
         versions: vec![version],

@@ -1,5 +1,7 @@
 //! What others change in the children of a stage is put back.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -10,7 +12,11 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use millwright_crds::{LABEL_OWNER, LABEL_STAGE};
-use millwright_e2e::scene::{Kind, Scene};
+use millwright_e2e::{
+    installation::Installation,
+    operator::{Operator, Replica},
+    scene::{Kind, Scene},
+};
 use serde_json::json;
 
 use super::SOON;
@@ -24,31 +30,10 @@ const CHILD: &str = "served-serving";
 
 pub async fn children_are_put_back(world: &World) -> Result<()> {
     let scene = scene(world, "edited").await?;
-    scene.apply_documents(&[version(), deployment()]).await?;
-    let there = |_: &Service| Some(());
-    scene
-        .wait::<Service, _>(CHILD, "the stage has a Service", SOON, there)
-        .await?;
-    let made = |one: &Deployment| Some(one.clone());
-    let mut made = scene
-        .wait::<Deployment, _>(CHILD, "the stage has a Deployment", SOON, made)
-        .await?;
-    let image = image(&made).context("no image")?;
-
-    // As `kubectl set image` does.
-    made.metadata.managed_fields = None;
-    made.metadata.resource_version = None;
-    let template = made
-        .spec
-        .as_mut()
-        .and_then(|one| one.template.spec.as_mut());
-    template.context("no pod")?.containers[0].image = Some("example/hotfix:1".into());
-    let api = scene.api::<Deployment>();
-    api.replace(CHILD, &PostParams::default(), &made).await?;
-    is_restored::<Deployment>(&scene, "the image", |one| {
-        self::image(one) == Some(image.clone())
-    })
-    .await?;
+    let made = serves(&scene).await?;
+    let image = image(&made)?;
+    set_image(&scene, &made).await?;
+    has_image(&scene, &image).await?;
 
     let labels = json!({"metadata": {"labels": {LABEL_STAGE: "other", LABEL_OWNER: null}}});
     scene.merge::<Deployment>(CHILD, &labels).await?;
@@ -85,6 +70,65 @@ pub async fn children_are_put_back(world: &World) -> Result<()> {
     scene.close().await
 }
 
+/// An operator finds what was changed while there was none.
+pub async fn edits_in_its_absence_are_put_back(world: &World) -> Result<()> {
+    let namespace = "edited-alone";
+    let cluster = world.faults().await?;
+    Scene::new(cluster.client(), namespace, None).await?;
+    let installation = Installation::within(cluster, namespace).await?;
+    let replica = Replica {
+        installation: &installation,
+        pod_name: "millwright-operator",
+        kubeconfig: installation.kubeconfig(),
+        environment: &[],
+    };
+    let operator = Arc::new(Operator::start(cluster, &replica).await?);
+    operator.ready().await?;
+    let scene = Scene::of(cluster.client(), namespace, Some(operator.clone()));
+    let made = serves(&scene).await?;
+    let image = image(&made)?;
+
+    operator.kill();
+    set_image(&scene, &made).await?;
+    operator.start_again()?;
+    has_image(&scene, &image).await?;
+    scene.close().await
+}
+
+/// A stage, when it has its children.
+async fn serves(scene: &Scene) -> Result<Deployment> {
+    scene.apply_documents(&[version(), deployment()]).await?;
+    let there = |_: &Service| Some(());
+    scene
+        .wait::<Service, _>(CHILD, "the stage has a Service", SOON, there)
+        .await?;
+    let made = |one: &Deployment| Some(one.clone());
+    scene
+        .wait::<Deployment, _>(CHILD, "the stage has a Deployment", SOON, made)
+        .await
+}
+
+/// As `kubectl set image` does.
+async fn set_image(scene: &Scene, deployment: &Deployment) -> Result<()> {
+    let mut deployment = deployment.clone();
+    deployment.metadata.managed_fields = None;
+    deployment.metadata.resource_version = None;
+    let spec = deployment.spec.as_mut();
+    let pod = spec.and_then(|one| one.template.spec.as_mut());
+    pod.context("no pod")?.containers[0].image = Some("example/hotfix:1".into());
+    let api = scene.api::<Deployment>();
+    api.replace(CHILD, &PostParams::default(), &deployment)
+        .await?;
+    Ok(())
+}
+
+async fn has_image(scene: &Scene, wanted: &str) -> Result<()> {
+    is_restored::<Deployment>(scene, "the image", |one| {
+        image(one).is_ok_and(|image| image == wanted)
+    })
+    .await
+}
+
 async fn is_restored<K: Kind>(
     scene: &Scene,
     what: &str,
@@ -95,7 +139,10 @@ async fn is_restored<K: Kind>(
     scene.wait::<K, _>(CHILD, &what, SOON, look).await
 }
 
-fn image(deployment: &Deployment) -> Option<String> {
-    let template = &deployment.spec.as_ref()?.template;
-    template.spec.as_ref()?.containers.first()?.image.clone()
+fn image(deployment: &Deployment) -> Result<String> {
+    let spec = deployment.spec.as_ref();
+    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    let container = pod.and_then(|pod| pod.containers.first());
+    let image = container.and_then(|container| container.image.clone());
+    image.context("the Deployment has no image")
 }

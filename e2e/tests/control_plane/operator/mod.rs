@@ -46,6 +46,7 @@ pub fn tests() -> Vec<Test<World>> {
         test!(cost::a_run_costs_few_writes),
         test!(cost::idle_objects_cost_nothing),
         test!(edits::children_are_put_back),
+        test!(edits::edits_in_its_absence_are_put_back),
         test!(deletion::a_namespace_goes_with_all_in_it),
         test!(deletion::matrix::foreground),
         test!(deletion::matrix::background),
