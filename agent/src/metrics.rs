@@ -149,7 +149,7 @@ fn object(text: &str) -> serde_json::Result<Map<String, Value>> {
 
 /// JSON with `null` in place of the `NaN`, `Infinity` and `-Infinity` that Python's json module
 /// writes and no other reads.
-fn without_nan(text: &str) -> String {
+pub(crate) fn without_nan(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {

@@ -80,8 +80,9 @@ impl Supervisor {
 
     /// Runs a command, with some variables added to the environment, until it ends. SIGTERM,
     /// SIGINT and those that programs give a meaning go to the command; `grace` after the first
-    /// SIGTERM or SIGINT its whole process group is killed. When the command has ended, so has all
-    /// that it started.
+    /// SIGTERM or SIGINT its whole process group is killed. A command that such a signal kills, as it
+    /// does a shell that waits for a program, leaves the rest of that time to what it has started.
+    /// When the command has ended, so has all that it started.
     ///
     /// # Errors
     /// With a sentence and an exit code, 126 or 127, when it can't be started.
@@ -103,9 +104,9 @@ impl Supervisor {
         let child = Pid::from_raw(child.id().cast_signed());
         let mut kill_at: Option<Instant> = None;
         let mut stopped = false;
-        let code = loop {
-            if let Some(code) = reap(child) {
-                break code;
+        let status = loop {
+            if let Some(status) = reap(child) {
+                break status;
             }
             let [hangup, quit, user1, user2] = &mut self.others;
             let received = tokio::select! {
@@ -133,8 +134,35 @@ impl Supervisor {
             }
             report(kill(child, received));
         };
+        let code = match status {
+            WaitStatus::Signaled(_, signal, _) => {
+                if let Some(kill_at) = kill_at {
+                    report(killpg(child, signal));
+                    self.group_ends(child, kill_at).await;
+                }
+                128 + signal as i32
+            }
+            WaitStatus::Exited(_, code) => code,
+            // Only of processes that are traced.
+            _ => exit::USAGE,
+        };
         self.end_the_rest(child).await;
         Ok(Ended { code, stopped })
+    }
+
+    /// Waits until nothing is left of a process group, but no longer than until `kill_at`.
+    async fn group_ends(&mut self, group: Pid, kill_at: Instant) {
+        let ended = async {
+            loop {
+                reap(group);
+                if killpg(group, None) == Err(Errno::ESRCH) {
+                    return;
+                }
+                self.children.recv().await;
+            }
+        };
+        // Who does not end in time is killed next.
+        let _ = tokio::time::timeout_at(kill_at, ended).await;
     }
 
     /// Kills what the command left behind, so that nobody writes to its folders any more.
@@ -158,16 +186,13 @@ impl Supervisor {
     }
 }
 
-/// Reaps whatever has ended; the code of `child` if it is among that.
-fn reap(child: Pid) -> Option<i32> {
-    let mut code = None;
+/// Reaps whatever has ended; how `child` did if it is among that.
+fn reap(child: Pid) -> Option<WaitStatus> {
+    let mut ended = None;
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, exited)) if pid == child => code = Some(exited),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
-                code = Some(128 + signal as i32);
-            }
-            Ok(WaitStatus::StillAlive) | Err(_) => return code,
+            Ok(WaitStatus::StillAlive) | Err(_) => return ended,
+            Ok(status) if status.pid() == Some(child) => ended = Some(status),
             Ok(_) => {}
         }
     }

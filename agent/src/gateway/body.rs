@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{
+    config::Limits,
     lifecycle::Exchange,
     metrics::Dropped,
     monitor::Monitor,
@@ -86,15 +88,27 @@ pub(super) enum Collected {
     Passed(RequestBody, Dropped),
 }
 
-/// Reads a body of at most `limit` bytes, when the budget has room for it.
+/// Why a request's body was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The client broke off.
+    #[error("the request's body ended early: {0}")]
+    Off(#[from] hyper::Error),
+    /// The client said nothing any more, and kept its part of the budget.
+    #[error("nothing more of the request's body came for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// Reads a body within the limits, when the budget has room for it.
 ///
 /// # Errors
-/// When the client breaks off.
+/// When the client breaks off, or pauses for too long.
 pub(super) async fn collect(
     mut body: Incoming,
-    limit: usize,
+    limits: &Limits,
     budget: &Budget,
-) -> Result<Collected, hyper::Error> {
+) -> Result<Collected, Broken> {
+    let limit = limits.body;
     let least = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if least > limit {
         return Ok(Collected::Passed(
@@ -112,7 +126,11 @@ pub(super) async fn collect(
     let mut reserved = least;
     let mut pieces: VecDeque<Bytes> = VecDeque::new();
     let mut size = 0;
-    while let Some(frame) = body.frame().await {
+    let next = async |body: &mut Incoming| {
+        let frame = tokio::time::timeout(limits.pause, body.frame()).await;
+        frame.map_err(|_| Broken::Silent(limits.pause))
+    };
+    while let Some(frame) = next(&mut body).await? {
         // Trailers have no meaning here.
         let Ok(piece) = frame?.into_data() else {
             continue;

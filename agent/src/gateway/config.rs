@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
@@ -58,7 +58,7 @@ pub struct References {
     pub predictions: Option<Profile>,
 }
 
-/// Bounds on the memory that monitoring takes.
+/// Bounds on the memory that monitoring takes, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Most bytes of a request or a response that is read; larger ones pass unread.
@@ -67,6 +67,8 @@ pub struct Limits {
     pub buffered: usize,
     /// Most requests that wait for the profiler.
     pub queue: usize,
+    /// Longest pause in a request's body that is read.
+    pub pause: Duration,
 }
 
 impl Default for Limits {
@@ -75,6 +77,7 @@ impl Default for Limits {
             body: 4 << 20,
             buffered: 64 << 20,
             queue: 1024,
+            pause: Duration::from_secs(60),
         }
     }
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::metrics::without_nan;
+
 /// Longest id that is kept for feedback, in bytes.
 pub(super) const MAX_ID_BYTES: usize = 256;
 
@@ -37,7 +39,9 @@ pub(super) fn identify(body: &Bytes) -> Option<Identified> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
-    let head: Head<'_> = serde_json::from_slice(body).ok()?;
+    let Ok(head) = serde_json::from_slice::<Head<'_>>(body) else {
+        return with_nan(body);
+    };
     let Some(raw) = head.id else {
         let id = random()?;
         return Some(Identified {
@@ -62,6 +66,24 @@ pub(super) fn identify(body: &Bytes) -> Option<Identified> {
             body.slice(start + raw.get().len()..),
         ],
         id,
+    })
+}
+
+/// As [`identify`], of a body with the NaN that Python's json module writes.
+fn with_nan(body: &Bytes) -> Option<Identified> {
+    let clean = without_nan(str::from_utf8(body).ok()?);
+    let head: Head<'_> = serde_json::from_str(&clean).ok()?;
+    let Some(raw) = head.id else {
+        let id = random()?;
+        return Some(Identified {
+            body: insert(body, &id)?,
+            id,
+        });
+    };
+    let id: String = serde_json::from_str(raw.get()).ok()?;
+    (!id.is_empty()).then(|| Identified {
+        id,
+        body: vec![body.clone()],
     })
 }
 

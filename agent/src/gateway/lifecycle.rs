@@ -9,7 +9,8 @@
 //! for only the gateway can tell clients to let go of their connections. Therefore the hook is
 //! `httpGet` of `/drain` on the admin port. It makes the gateway unready and lets it answer every
 //! request with `connection: close`, and the hook's own answer comes when the drain's time is over
-//! and no request is under way; then the kubelet stops the server. With a plain `sleep` as the
+//! and no request is under way; then connections on which nothing was asked meanwhile are closed, and
+//! the kubelet stops the server. With a plain `sleep` as the
 //! hook everything else works, but a client that keeps its connection fails with 503 in the end.
 //!
 //! A pod is ready when all its containers are, sidecars included, so the gateway's readiness,
@@ -40,6 +41,7 @@ pub(super) struct Lifecycle {
     drains: AtomicUsize,
     drained: AtomicBool,
     in_flight: watch::Sender<usize>,
+    released: watch::Sender<u64>,
 }
 
 impl Lifecycle {
@@ -51,6 +53,7 @@ impl Lifecycle {
             drains: AtomicUsize::new(0),
             drained: AtomicBool::new(false),
             in_flight: watch::Sender::new(0),
+            released: watch::Sender::new(0),
         }
     }
 
@@ -62,6 +65,11 @@ impl Lifecycle {
     /// Sends clients elsewhere for good.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Changes at the end of each drain, when connections must not be used any more.
+    pub fn released(&self) -> watch::Receiver<u64> {
+        self.released.subscribe()
     }
 
     /// Waits for clients to let go, unless a drain has done that before.
@@ -81,6 +89,7 @@ impl Lifecycle {
         if tokio::time::timeout(self.drain, idle).await.is_err() {
             tracing::warn!("requests are still under way at the end of the drain");
         }
+        self.released.send_modify(|drains| *drains += 1);
         self.drained.store(true, Ordering::SeqCst);
         tokio::spawn(async move {
             tokio::time::sleep(AFTER_DRAIN).await;

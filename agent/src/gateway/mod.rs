@@ -52,7 +52,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 pub use config::{Clock, Config, Limits, References, Resolver};
@@ -104,12 +104,12 @@ impl Gateway {
     /// When a port can't be had or the profiler can't be started.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let task = &config.task;
-        if u64::from(task.retain) * task.window_seconds < task.horizon_seconds {
+        // The newest window is not over.
+        let kept = u64::from(task.retain).saturating_sub(1) * task.window_seconds;
+        if kept < task.horizon_seconds {
             tracing::warn!(
-                "labels that come later than {} windows of {} s find no window, although the \
-                 horizon is {} s: raise monitoring.retain or monitoring.window",
-                task.retain,
-                task.window_seconds,
+                "labels that come {kept} s after their window find it no more, although the horizon \
+                 is {} s: raise monitoring.retain or monitoring.window",
                 task.horizon_seconds
             );
         }
@@ -174,11 +174,14 @@ impl Gateway {
         let (stop_admin, admin_stops) = oneshot::channel::<()>();
         let handler = proxy.clone();
         let service = service_fn(move |request| handler.clone().handle(request));
-        let traffic = tokio::spawn(server::serve(traffic, service, async {
+        let released = proxy.lifecycle.released();
+        let traffic = tokio::spawn(server::serve(traffic, service, released, async {
             let _ = traffic_stops.await;
         }));
         let service = TowerToHyperService::new(admin::router(api));
-        let admin = tokio::spawn(server::serve(admin, service, async {
+        // The hook itself, and feedback, come here to the end.
+        let (_kept, never) = watch::channel(0);
+        let admin = tokio::spawn(server::serve(admin, service, never, async {
             let _ = admin_stops.await;
         }));
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use drift::profile::LiveBuilder;
+use drift::profile::{LiveBuilder, Profile};
 use millwright_crds::{
     model_deployment::Task,
     wire::{
@@ -13,6 +13,7 @@ use millwright_crds::{
         serving::{GatewayProfile, GatewayTask, Quality},
     },
 };
+use serde::Deserialize;
 
 use super::{
     config::{Clock, Config, References},
@@ -24,6 +25,7 @@ use super::{
     tensor::{Column, InferRequest, InferResponse, Tensor},
     windows::{Drops, Windows, labels, window_of},
 };
+use crate::metrics::without_nan;
 
 /// Name of the output that is the prediction; without one of this name it is the first.
 const PREDICTION_OUTPUT: &str = "predict";
@@ -78,7 +80,13 @@ impl Monitor {
     pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
         let task = config.task.clone();
         let retain = task.retain as usize;
-        let references = Arc::new(config.references.clone());
+        let mut references = config.references.clone();
+        // The operator asks for them again and again, and looks at counts only.
+        let told = [&mut references.inputs, &mut references.predictions];
+        told.into_iter()
+            .flatten()
+            .for_each(Profile::forget_sketches);
+        let references = Arc::new(references);
         Self {
             pod_uid: config.pod_uid.clone(),
             references: references.clone(),
@@ -109,10 +117,11 @@ impl Monitor {
     /// Adds an inference to its window. Reads before it locks, so that feedback and profiles wait
     /// for the counting only.
     pub fn record(&self, inference: &Inference<'_>) {
-        let Ok(request) = serde_json::from_slice::<InferRequest<'_>>(inference.request) else {
+        let (mut asked, mut said) = (String::new(), String::new());
+        let Some(request) = read::<InferRequest<'_>>(inference.request, &mut asked) else {
             return self.dropped(Dropped::Malformed);
         };
-        let Ok(response) = serde_json::from_slice::<InferResponse<'_>>(inference.response) else {
+        let Some(response) = read::<InferResponse<'_>>(inference.response, &mut said) else {
             return self.dropped(Dropped::Malformed);
         };
         let Some(output) = prediction(response.outputs) else {
@@ -274,6 +283,15 @@ fn key(model: &str, id: &str) -> String {
     format!("{model}/{id}")
 }
 
+/// Reads JSON, also with the NaN that Python's json module writes: as a missing value. `clean` is
+/// where such a text is kept.
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8], clean: &'a mut String) -> Option<T> {
+    serde_json::from_slice(json).ok().or_else(|| {
+        *clean = without_nan(str::from_utf8(json).ok()?);
+        serde_json::from_str(clean).ok()
+    })
+}
+
 fn prediction(mut outputs: Vec<Tensor<'_>>) -> Option<Tensor<'_>> {
     let named = outputs
         .iter()
@@ -300,7 +318,15 @@ fn observe(builder: &mut LiveBuilder, name: &str, column: &Column<'_>) -> bool {
             )
         }
         (Some("categorical"), Column::Numbers(values)) => {
-            let texts: Vec<_> = present(values).into_iter().map(class_of_number).collect();
+            // Clients send a truth as 0 and 1, too.
+            let truths = builder.lists(name, "true") || builder.lists(name, "false");
+            let truths = truths && !builder.lists(name, "0") && !builder.lists(name, "1");
+            let text = |value: f64| match value {
+                0.0 if truths => "false".into(),
+                1.0 if truths => "true".into(),
+                _ => class_of_number(value),
+            };
+            let texts: Vec<_> = present(values).into_iter().map(text).collect();
             let nulls = values.len() - texts.len();
             (builder.observe_categorical(name, &texts), nulls)
         }

@@ -82,14 +82,15 @@ impl Proxy {
         let mut exchange = Exchange::begin(self.lifecycle.clone(), self.metrics.clone());
         let mut recording = None;
         let answer = self.forward(request, &mut recording).await;
-        let id = recording
-            .as_ref()
-            .and_then(|recording| HeaderValue::from_str(&recording.id).ok());
+        let mut id = None;
         let mut response = match answer {
             Ok(response) => {
                 exchange.answered(response.status());
                 let (head, body) = response.into_parts();
                 let tee = recording.and_then(|recording| self.tee(recording, &head));
+                id = tee
+                    .as_ref()
+                    .and_then(|tee| HeaderValue::from_str(&tee.id).ok());
                 Response::from_parts(head, ResponseBody::server(body, tee, exchange))
             }
             Err(failure) => {
@@ -165,7 +166,7 @@ impl Proxy {
             self.monitor.dropped(reason);
             return Ok(RequestBody::streamed(body));
         }
-        let collected = collect(body, self.limits.body, &self.budget).await;
+        let collected = collect(body, &self.limits, &self.budget).await;
         let (body, reservation) = match collected.map_err(|error| Failure::client(&error))? {
             Collected::Whole(body, reservation) => (body, reservation),
             Collected::Passed(body, reason) => {

@@ -19,7 +19,11 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
 
 /// Idle connections, and requests whose head doesn't come, end after this. Longer than what
 /// clients and load balancers commonly keep (60 s), so that they close first.
@@ -44,9 +48,14 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until `stop` ends; then takes no more connections, closes idle ones, and returns when
-/// the last response is sent.
-pub(super) async fn serve<S, B>(listener: TcpListener, service: S, stop: impl Future<Output = ()>)
-where
+/// the last response is sent. Each time `release` changes, the connections that stand then end as
+/// soon as no request is under way on them.
+pub(super) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    mut release: watch::Receiver<u64>,
+    stop: impl Future<Output = ()>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
@@ -54,11 +63,12 @@ where
     B::Data: Send,
     B::Error: std::error::Error + Send + Sync,
 {
-    let connections = GracefulShutdown::new();
+    let mut connections = GracefulShutdown::new();
+    let mut released = JoinSet::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT);
-    let begin = |stream: TcpStream| {
+    let begin = |stream: TcpStream, connections: &GracefulShutdown| {
         // Only a hint; the connection works without.
         let _ = stream.set_nodelay(true);
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
@@ -73,10 +83,14 @@ where
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Ok(()) = release.changed() => {
+                released.spawn(std::mem::take(&mut connections).shutdown());
+                continue;
+            }
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => begin(stream),
+            Ok((stream, _)) => begin(stream, &connections),
             Err(error) => {
                 tracing::warn!("can't take a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -85,8 +99,9 @@ where
     }
     // Those that the kernel has taken already are served too.
     while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        begin(stream);
+        begin(stream, &connections);
     }
     drop(listener);
     connections.shutdown().await;
+    released.join_all().await;
 }

@@ -19,7 +19,7 @@ use hyper_util::{
 use millwright_crds::model_deployment::Protocol;
 use tokio::net::TcpStream;
 
-use super::body::RequestBody;
+use super::body::{Broken, RequestBody};
 
 /// Longest time to connect: on loopback only a full backlog takes long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,8 +27,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// uvicorn 5 s), so that a request hardly ever meets a connection that is being closed, and a new
 /// one costs little on loopback.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// Longest time that the server's readiness may take.
-const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time that the server's readiness may take: a server with one worker answers between two
+/// inferences. Shorter than what the probe allows.
+const READY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The model server, with a pool of connections.
 pub(super) struct Upstream {
@@ -58,10 +59,13 @@ impl Failure {
         }
     }
 
-    /// A client that broke off in its body.
-    pub fn client(error: &hyper::Error) -> Self {
-        let message = format!("the request's body ended early: {error}");
-        Self::refused(StatusCode::BAD_REQUEST, message)
+    /// A client that broke off in its body, or did not go on with it.
+    pub fn client(broken: &Broken) -> Self {
+        let status = match broken {
+            Broken::Off(_) => StatusCode::BAD_REQUEST,
+            Broken::Silent(_) => StatusCode::REQUEST_TIMEOUT,
+        };
+        Self::refused(status, broken.to_string())
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Why reading a body ended early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     /// The connection failed.
     #[error(transparent)]
     Connection(#[from] reqwest::Error),
@@ -114,7 +114,7 @@ pub(super) enum BodyError {
 }
 
 /// A body that must keep its pace.
-pub(super) struct Paced {
+pub(crate) struct Paced {
     body: reqwest::Body,
     span: Duration,
     end: Pin<Box<Sleep>>,

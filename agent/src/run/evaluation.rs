@@ -1,6 +1,6 @@
 //! Stores what an evaluator measured.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use millwright_crds::wire::{
     self,
@@ -20,15 +20,22 @@ pub(super) struct Keeper {
     task: EvaluationStoreTask,
     store: Store,
     namespace: String,
+    outputs: PathBuf,
 }
 
 impl Keeper {
-    /// For a task.
-    pub fn new(task: EvaluationStoreTask, store: Store, namespace: String) -> Self {
+    /// For a task; `outputs` is where evaluators write.
+    pub fn new(
+        task: EvaluationStoreTask,
+        store: Store,
+        namespace: String,
+        outputs: PathBuf,
+    ) -> Self {
         Self {
             task,
             store,
             namespace,
+            outputs,
         }
     }
 
@@ -43,10 +50,12 @@ impl Keeper {
         report.predictions = None;
         if let Some(file) = request.predictions {
             let name = file.display().to_string();
-            let profile = tokio::task::spawn_blocking(move || reference::predictions(&file))
-                .await
-                .map_err(Failure::evaluation)?
-                .map_err(|error| Failure::evaluation(format!("{name} {error}")))?;
+            let outputs = self.outputs.clone();
+            let profile =
+                tokio::task::spawn_blocking(move || reference::predictions(&file, &outputs))
+                    .await
+                    .map_err(Failure::evaluation)?
+                    .map_err(|error| Failure::evaluation(format!("{name} {error}")))?;
             let bytes = profile.encode().map_err(Failure::evaluation)?;
             let key = key::model_predictions(&self.namespace, &self.task.model, &self.task.digest);
             with_retry(patience, || self.store.put(&key, bytes.clone()))

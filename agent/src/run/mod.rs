@@ -68,6 +68,7 @@ pub(crate) async fn evaluation(layout: &Layout, port: u16) -> Result<(), Failure
         task,
         environment::store()?,
         environment::namespace()?,
+        layout.path(contract::RUN_DIR),
     ));
     let socket = Router::new().route(
         EVALUATION,

@@ -17,7 +17,9 @@ const PREDICTION: &str = "prediction";
 /// # Errors
 /// A sentence about the trainer's rows when they can't be read: it meant them to be.
 pub(super) fn training(rows: &Path, input: Option<&Path>) -> Result<Option<Profile>, String> {
-    if rows.exists() {
+    if rows.symlink_metadata().is_ok() {
+        let folder = rows.parent().unwrap_or(rows);
+        is_file(rows, folder).map_err(|why| format!("{} {why}", rows.display()))?;
         tracing::info!("reference profile from the trainer's rows");
         return of_files(&[("training-rows.csv", rows)], &format(FormatType::Csv)).map(Some);
     }
@@ -37,11 +39,12 @@ pub(super) fn training(rows: &Path, input: Option<&Path>) -> Result<Option<Profi
     }
 }
 
-/// The profile of the column `prediction` of a CSV file.
+/// The profile of the column `prediction` of a CSV file in this folder.
 ///
 /// # Errors
 /// A sentence about the file.
-pub(super) fn predictions(file: &Path) -> Result<Profile, String> {
+pub(super) fn predictions(file: &Path, folder: &Path) -> Result<Profile, String> {
+    is_file(file, folder)?;
     let format = format(FormatType::Csv);
     let shape = table::inspect(file, &format)?.shape;
     let columns: Vec<_> = shape
@@ -53,6 +56,21 @@ pub(super) fn predictions(file: &Path) -> Result<Profile, String> {
         return Err(format!("has no column \"{PREDICTION}\""));
     }
     table::profile([("", file)], &format, &columns)
+}
+
+/// Whether what a user's container wrote is a file in this folder: by way of a link it could be one of
+/// this container's own, and what is in it would become names of columns.
+fn is_file(path: &Path, folder: &Path) -> Result<(), String> {
+    let real = |path: &Path| {
+        path.canonicalize()
+            .map_err(|error| format!("can't be read: {error}"))
+    };
+    let (path, folder) = (real(path)?, real(folder)?);
+    if path.starts_with(folder) && path.is_file() {
+        Ok(())
+    } else {
+        Err("is not a file there: write the rows themselves, not a link to them".into())
+    }
 }
 
 fn of_input(input: &Path) -> Result<Profile, String> {

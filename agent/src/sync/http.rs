@@ -4,13 +4,14 @@ use std::{io, path::Path, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt, stream};
+use http_body_util::BodyExt;
 use reqwest::{Client, Url};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
     failure::Failure,
     files::LocalFile,
-    remote::client::{Terms, chain, client},
+    remote::client::{BodyError, Paced, READ, Terms, chain, client},
 };
 
 /// Downloads at once.
@@ -121,7 +122,7 @@ async fn get(client: &Client, url: &Url, file: &Path) -> Result<(), DownloadErro
         message: format!("{url} can't be kept in the pod's /tmp: {error}"),
         transient: false,
     };
-    let mut response = client
+    let response = client
         .get(url.clone())
         .send()
         .await
@@ -131,8 +132,18 @@ async fn get(client: &Client, url: &Url, file: &Path) -> Result<(), DownloadErro
         tokio::fs::create_dir_all(folder).await.map_err(of_disk)?;
     }
     let mut target = tokio::fs::File::create(file).await.map_err(of_disk)?;
-    while let Some(chunk) = response.chunk().await.map_err(of_http)? {
-        target.write_all(&chunk).await.map_err(of_disk)?;
+    let mut body = Paced::new(response.into(), READ);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error {
+            BodyError::Connection(error) => of_http(error),
+            slow @ BodyError::Slow { .. } => DownloadError {
+                message: format!("{url} can't be read: {slow}"),
+                transient: true,
+            },
+        })?;
+        if let Ok(chunk) = frame.into_data() {
+            target.write_all(&chunk).await.map_err(of_disk)?;
+        }
     }
     target.flush().await.map_err(of_disk)
 }

@@ -17,8 +17,11 @@ use super::{
     shape::{Shape, TableColumn},
 };
 
-/// Rows that are decoded at once.
+/// Most rows that are decoded at once.
 const BATCH: usize = 8_192;
+/// Bytes of values that are decoded at once, as far as the file says how long they are: a column may
+/// hold images.
+const BATCH_BYTES: i64 = 8 << 20;
 
 /// Reads the file: types as it declares them, missing values as it has them.
 ///
@@ -142,13 +145,35 @@ fn open(file: &Path) -> Result<(SchemaRef, ParquetRecordBatchReader), String> {
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| explain(&error))?;
     let schema = builder.schema().clone();
+    let groups = builder.metadata().row_groups().iter();
+    let rows = groups.map(|group| rows_at_once(group.total_byte_size(), group.num_rows()));
+    let rows = rows.min().unwrap_or(BATCH);
     let reader = builder
-        .with_batch_size(BATCH)
+        .with_batch_size(rows)
         .build()
         .map_err(|error| explain(&error))?;
     Ok((schema, reader))
 }
 
+/// How many rows of a group are decoded at once.
+fn rows_at_once(bytes: i64, rows: i64) -> usize {
+    let one = (bytes / rows.max(1)).max(1);
+    usize::try_from(BATCH_BYTES / one).map_or(BATCH, |rows| rows.clamp(1, BATCH))
+}
+
 fn explain(error: &dyn std::error::Error) -> String {
     format!("can't be read as Parquet: {error} (compression may be none, Snappy or Zstandard)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_decoded_a_few_at_once() {
+        assert_eq!(rows_at_once(0, 0), BATCH);
+        assert_eq!(rows_at_once(80_000, 1_000), BATCH);
+        assert_eq!(rows_at_once(110_000 * 100, 100), 76);
+        assert_eq!(rows_at_once(i64::MAX, 1), 1);
+    }
 }

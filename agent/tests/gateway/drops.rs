@@ -1,8 +1,15 @@
 //! What monitoring can't take is dropped and counted, and requests don't notice.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::*;
 
@@ -93,6 +100,22 @@ async fn requests_that_take_too_much_memory_together_pass_unread() {
     ]});
     let answer = client.infer(&gateway, &small).await;
     assert!(answer.header("x-millwright-id").is_some());
+}
+
+/// Or it would keep its part of the memory for ever.
+#[tokio::test]
+async fn a_client_that_goes_silent_is_let_go() {
+    let server = Server::start().await;
+    let mut options = Options::new(&server, &TestClock::new());
+    options.limits.pause = Duration::from_millis(100);
+    let gateway = start(options).await;
+    let mut stream = TcpStream::connect(gateway.traffic).await.unwrap();
+    let head = "POST /v2/models/m/infer HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("request's body"), "{answer}");
 }
 
 #[tokio::test]

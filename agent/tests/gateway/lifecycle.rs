@@ -12,7 +12,7 @@ use std::{
 use hyper::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 
 use crate::support::*;
@@ -160,6 +160,29 @@ async fn no_request_fails_while_the_gateway_ends() {
     }
     gateway.served.await.unwrap();
     assert!(tokio::net::TcpStream::connect(traffic).await.is_err());
+}
+
+/// A client that asks nothing during the drain never hears that it should let go.
+#[tokio::test]
+async fn a_drain_ends_with_idle_connections_closed() {
+    let (_server, _, gateway) = simple().await;
+    let mut idle = TcpStream::connect(gateway.traffic).await.unwrap();
+    let body = rows(None, &[1.0]).to_string();
+    let request = format!(
+        "POST /v2/models/m/infer HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    idle.write_all(request.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    idle.read_exact(&mut begin).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    let client = TestClient::new();
+    assert_eq!(client.get(gateway.admin, "/drain").await.status, 204);
+    let mut rest = vec![];
+    let closed = tokio::time::timeout(Duration::from_secs(10), idle.read_to_end(&mut rest)).await;
+    closed.expect("the connection stays open").unwrap();
+    // Until the server ends, others are served.
+    client.infer(&gateway, &rows(None, &[1.0])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,51 @@ async fn missing_values_are_counted_and_odd_tensors_skipped() {
 }
 
 #[tokio::test]
+async fn truths_may_be_numbers() {
+    let (_server, _, gateway) = simple().await;
+    let client = TestClient::new();
+    for (datatype, data) in [
+        ("BOOL", json!([true, false, true])),
+        ("FP32", json!([1.0, 0.0, 1.0])),
+        ("INT64", json!([1, 0, 2])),
+        ("BYTES", json!(["true", "false", "maybe"])),
+    ] {
+        let mut body = rows(None, &[1.0, 2.0, 3.0]);
+        let holiday = json!({"name": "holiday", "datatype": datatype, "shape": [3], "data": data});
+        body["inputs"].as_array_mut().unwrap().push(holiday);
+        client.infer(&gateway, &body).await;
+    }
+    let profile = client.profile(&gateway).await;
+    let inputs = profile.windows[0].inputs.as_ref().unwrap();
+    let ColumnProfile::Categorical(holiday) = inputs.column("holiday").unwrap() else {
+        panic!("holiday is categorical");
+    };
+    let counts = (
+        holiday.counts()["true"],
+        holiday.counts()["false"],
+        holiday.other(),
+    );
+    assert_eq!(counts, (6, 4, 2));
+}
+
+/// The operator asks for the reference again and again.
+#[tokio::test]
+async fn the_reference_is_told_without_sketches() {
+    let (_server, _, gateway) = simple().await;
+    let profile = TestClient::new().profile(&gateway).await;
+    let told = profile.reference.unwrap();
+    let reference = references().inputs.unwrap();
+    for (name, column) in told.columns() {
+        let sketches = match column {
+            ColumnProfile::Numeric(numeric) => numeric.sketches().is_some(),
+            ColumnProfile::Categorical(categorical) => categorical.sketches().is_some(),
+        };
+        assert!(!sketches, "{name}");
+        assert_eq!(column.count(), reference.column(name).unwrap().count());
+    }
+}
+
+#[tokio::test]
 async fn windows_begin_at_multiples_of_their_length_and_old_ones_go() {
     let (_server, clock, gateway) = simple().await;
     let client = TestClient::new();

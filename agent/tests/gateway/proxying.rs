@@ -87,6 +87,7 @@ async fn malformed_json_passes_and_the_servers_error_too() {
             .await;
         assert_eq!(answer.status, 500);
         assert!(answer.body.starts_with(b"Traceback"));
+        assert_eq!(answer.header("x-millwright-id"), None);
         assert_eq!(server.last_request(), body);
         let name = "millwright_gateway_dropped_requests_total";
         let dropped = client.metric(&gateway, name, "malformed").await;
@@ -94,6 +95,35 @@ async fn malformed_json_passes_and_the_servers_error_too() {
     }
     let windows = client.profile(&gateway).await.windows;
     assert_eq!((windows[0].rows, windows[0].dropped), (0, 3));
+}
+
+/// As Python's json module writes and reads it.
+#[tokio::test]
+async fn not_a_number_is_a_missing_value() {
+    let (server, _, gateway) = simple().await;
+    let client = TestClient::new();
+    let body = r#"{"id": "a", "inputs": [
+        {"name": "x", "datatype": "FP64", "shape": [3], "data": [1.0, NaN, 3.0]}]}"#;
+    let path = "/v2/models/nan/infer";
+    let answer = client.post(gateway.traffic, path, body).await;
+    assert_eq!(
+        (answer.status, answer.header("x-millwright-id")),
+        (200, Some("a"))
+    );
+    assert_eq!(server.last_request(), body);
+    let anonymous = body.replace(r#""id": "a", "#, "");
+    let answer = client.post(gateway.traffic, path, anonymous).await;
+    let id = answer.header("x-millwright-id").unwrap().to_owned();
+    let feedback = json!({"id": id, "labels": [2, 4, 7]}).to_string();
+    let answer = client
+        .post(gateway.admin, "/v2/models/nan/feedback", feedback)
+        .await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let windows = client.profile(&gateway).await.windows;
+    assert_eq!(
+        (windows[0].rows, windows[0].dropped, seen(&windows[0])),
+        (6, 0, 4)
+    );
 }
 
 #[tokio::test]

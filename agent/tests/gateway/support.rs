@@ -108,6 +108,10 @@ async fn infer(
 ) -> Response {
     state.requests.lock().unwrap().push(body.clone());
     *state.headers.lock().unwrap() = headers;
+    if model == "nan" {
+        let text = r#"{"outputs": [{"name": "predict", "datatype": "FP64", "shape": [3], "data": [2.0, NaN, -Infinity]}]}"#;
+        return text.into_response();
+    }
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         let text = "Traceback (most recent call last): ValueError";
         return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
@@ -184,6 +188,9 @@ pub fn references() -> References {
     inputs.observe_numeric("x", &x).unwrap();
     inputs
         .observe_categorical("airport", ["JFK", "EWR"])
+        .unwrap();
+    inputs
+        .observe_categorical("holiday", ["true", "false"])
         .unwrap();
     let mut predictions = ReferenceBuilder::default();
     predictions.observe_numeric("prediction", &doubled).unwrap();

@@ -94,6 +94,15 @@ fn what_an_evaluator_did_wrong_is_named() {
 }
 
 #[test]
+fn predictions_are_no_link_to_a_file_of_the_sidecar() {
+    let pod = Pod::new();
+    let _sidecar = sidecar(&pod);
+    let script = "echo '{\"mae\": 1}' > $MILLWRIGHT_OUTPUT_DIR/metrics.json; \
+        ln -s /proc/self/environ $MILLWRIGHT_OUTPUT_DIR/predictions.csv";
+    evaluate(&pod, false, script).fails(75, &["predictions.csv is not a file there"]);
+}
+
+#[test]
 fn the_command_s_own_code_passes_through() {
     let pod = Pod::new();
     let _sidecar = sidecar(&pod);

@@ -96,6 +96,22 @@ fn sigterm_reaches_the_command() {
 }
 
 #[test]
+fn what_a_shell_waits_for_is_asked_to_end_too() {
+    let pod = Pod::new();
+    // The signal kills the outer shell at once; the inner one saves what it has.
+    let inner = "trap 'sleep 0.3; echo saved > saved; exit 0' TERM; touch ready; \
+                 while :; do sleep 0.01; done";
+    let script = format!("sh -c \"{inner}\" && true");
+    let mut command = pod.agent(&task(false), &["exec", "--", "sh", "-c", &script]);
+    command.current_dir(pod.path("/dev"));
+    let running = Running::start(command);
+    eventually("the command is ready", || pod.path("/dev/ready").exists());
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end().0, Some(143));
+    assert!(pod.path("/dev/saved").exists(), "it was killed");
+}
+
+#[test]
 fn a_command_that_was_stopped_never_counts_as_done() {
     let pod = Pod::new();
     let running = started(&pod, "trap 'exit 0' TERM");

@@ -127,6 +127,10 @@ impl CategoricalProfile {
         }
     }
 
+    pub(super) fn forget_sketches(&mut self) {
+        self.sketches = None;
+    }
+
     /// Distinct and frequent values, if the profile was built with sketches.
     pub fn sketches(&self) -> Option<&CategoricalSketches> {
         self.sketches.as_ref()

@@ -60,6 +60,14 @@ impl LiveBuilder {
         self.columns.get(column).map(Column::kind)
     }
 
+    /// Whether the reference lists this value of a text column.
+    pub fn lists(&self, column: &str, value: &str) -> bool {
+        match self.columns.get(column) {
+            Some(Column::Categorical(counted)) => counted.counts.contains_key(clip(value)),
+            _ => false,
+        }
+    }
+
     /// Counts values of a numeric column. NaN and infinities are counted apart.
     ///
     /// # Errors

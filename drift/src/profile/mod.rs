@@ -63,6 +63,17 @@ impl Profile {
             .map(|(name, column)| (name.as_str(), column))
     }
 
+    /// Leaves out the sketches, the larger part of a profile that has them. What compares histograms
+    /// and counts, as drift does, says the same without.
+    pub fn forget_sketches(&mut self) {
+        for column in self.columns.values_mut() {
+            match column {
+                ColumnProfile::Numeric(numeric) => numeric.forget_sketches(),
+                ColumnProfile::Categorical(categorical) => categorical.forget_sketches(),
+            }
+        }
+    }
+
     /// One column.
     ///
     /// # Errors

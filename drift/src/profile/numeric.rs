@@ -198,6 +198,10 @@ impl NumericProfile {
         &self.histogram
     }
 
+    pub(super) fn forget_sketches(&mut self) {
+        self.sketches = None;
+    }
+
     /// Quantiles and distinct values, if the profile was built with sketches.
     pub fn sketches(&self) -> Option<&NumericSketches> {
         self.sketches.as_ref()
