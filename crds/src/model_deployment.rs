@@ -44,6 +44,8 @@ pub use status::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.model.name == oldSelf.model.name").message("model.name is immutable: create a new ModelDeployment").field_path(".model.name"))]
+#[x_kube(validation = Rule::new("!has(self.stages[0].gates) || !self.stages[0].gates.exists(gate, has(gate.test))")
+    .message("the first stage can't have a test gate: a test asks the stage before").field_path(".stages"))]
 pub struct ModelDeploymentSpec {
     /// Which model, and which of its versions.
     pub model: ModelSelector,
@@ -169,7 +171,8 @@ pub struct Monitoring {
     #[serde(default = "default_window")]
     #[x_kube(validation = Rule::new("!self.matches('^[0-4]s$')").message("monitoring.window must be at least 5s"))]
     pub window: Duration,
-    /// Windows with traffic that a gateway keeps.
+    /// Windows with traffic that a gateway keeps. A RetrainPolicy that measures quality needs
+    /// (`feedback.horizon` + its `evaluate.interval`) / `window` + 2.
     #[serde(default = "default_retain")]
     #[schemars(range(min = 2, max = 100))]
     pub retain: u32,
@@ -246,8 +249,9 @@ fn default_window() -> Duration {
     Duration::from_secs(300)
 }
 
+/// What the default window, horizon and interval of evaluation need, and two more.
 fn default_retain() -> u32 {
-    12
+    16
 }
 
 fn default_horizon() -> Duration {

@@ -93,7 +93,8 @@ fn serves(deployment: &ModelDeployment, stage: &str) -> Option<u32> {
     )
 }
 
-/// What the gateways of a stage tell, and the names of those that don't.
+/// What the gateways of a stage tell, and the names of the pods that serve and whose gateway does not.
+/// A pod that does not serve now may have: its gateway is asked, too.
 async fn gateways(
     context: &Context,
     deployment: &ModelDeployment,
@@ -108,18 +109,19 @@ async fn gateways(
         .filter(|pod| {
             pod.label(LABEL_ROLE) == Some("serving")
                 && pod.label(LABEL_STAGE) == Some(stage)
-                && pod.ready
+                && pod.ip.is_some()
                 && !pod.deleting
         })
-        .map(|pod| async { (pod.name.clone(), ask(pod).await) });
+        .map(|pod| async move { (pod, ask(pod).await) });
     let (mut profiles, mut silent) = (vec![], vec![]);
     for (pod, answer) in join_all(asked).await {
         match answer {
             Ok(profile) => profiles.push(profile),
-            Err(error) => {
-                tracing::warn!(pod, "its gateway does not tell: {error:#}");
-                silent.push(pod);
+            Err(error) if pod.ready => {
+                tracing::warn!(pod = pod.name, "its gateway does not tell: {error:#}");
+                silent.push(pod.name.clone());
             }
+            Err(_) => {}
         }
     }
     (profiles, silent)

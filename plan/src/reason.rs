@@ -96,6 +96,8 @@ pub enum Reason {
     Synced,
     /// A sync is running.
     Syncing,
+    /// A trigger has nothing to compare with.
+    TriggerUnusable,
     /// A pod did not start to serve in time.
     Unavailable,
     /// Nothing of the above.
@@ -125,7 +127,7 @@ pub struct Advice {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::ApplyFailed,
         Self::AttemptFailed,
         Self::AttemptStarted,
@@ -172,6 +174,7 @@ impl Reason {
         Self::SyncFailed,
         Self::Synced,
         Self::Syncing,
+        Self::TriggerUnusable,
         Self::Unavailable,
         Self::Unknown,
         Self::Unreadable,
@@ -229,6 +232,7 @@ impl Reason {
             Self::SyncFailed => "SyncFailed",
             Self::Synced => "Synced",
             Self::Syncing => "Syncing",
+            Self::TriggerUnusable => "TriggerUnusable",
             Self::Unavailable => "Unavailable",
             Self::Unknown => "Unknown",
             Self::Unreadable => "Unreadable",
@@ -346,6 +350,11 @@ impl Reason {
                 CHANGE,
             ),
             Self::SyncFailed => ("The source could not be read; it is tried again.", LOGS),
+            Self::TriggerUnusable => (
+                "A trigger has nothing to compare live traffic with, so it never fires: the \
+                 message says what the model in the stage lacks, or which column does not exist.",
+                CHANGE,
+            ),
             Self::Unschedulable => (
                 "No node has room for the pod, none fits its selectors, or a claim of it has no \
                  volume (kubectl get pvc).",

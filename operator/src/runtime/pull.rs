@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 
 /// Longest time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Most bytes of an answer.
-const LIMIT: usize = 8 << 20;
+/// Most bytes of an answer: windows of about 2,000 columns with the default number of windows.
+const LIMIT: usize = 16 << 20;
 
 /// A pod that does not answer is asked this much later than usual at most.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -59,7 +59,7 @@ impl Pace {
 /// Reads a document from a pod.
 ///
 /// # Errors
-/// When the pod doesn't answer in time, answers something else than 200, or more than 8 MiB.
+/// When the pod doesn't answer in time, answers something else than 200, or more than 16 MiB.
 pub(crate) async fn document<T: Versioned>(ip: &str, port: u16, path: &str) -> anyhow::Result<T> {
     let bytes = tokio::time::timeout(PATIENCE, get(ip, port, path))
         .await

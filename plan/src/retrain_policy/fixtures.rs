@@ -87,7 +87,7 @@ pub(super) fn deployment(version: Option<u32>) -> ModelDeployment {
         "model": {"name": "m", "track": "Latest"},
         "server": {"template": {"spec": {"containers": [{"name": "server", "image": "s:1"}]}}},
         "stages": [{"name": "staging"}, {"name": "production"}],
-        "monitoring": {"window": "10s", "feedback": {"horizon": "1m40s"}},
+        "monitoring": {"window": "10s", "retain": 100, "feedback": {"horizon": "1m40s"}},
     }));
     let mut deployment = ModelDeployment::new("md", spec);
     deployment.metadata = meta("md", "md-uid");

@@ -17,6 +17,7 @@ mod figure;
 mod firing;
 #[cfg(test)]
 mod fixtures;
+mod possible;
 #[cfg(test)]
 mod properties;
 mod run;
@@ -41,7 +42,7 @@ use crate::{Event, Object, Operation, Plan, Reason, Settings, conditions, time};
 use build::Cause;
 use firing::Decision;
 use standing::Standing;
-use trigger::Traffic;
+use trigger::{Look, Traffic};
 use window::Measured;
 
 /// What a plan for a RetrainPolicy is made from.
@@ -114,6 +115,10 @@ impl<'a> Pass<'a> {
             let standing = Standing::stage_missing(policy, stages.as_deref());
             return self.refuse(asked, Some(Reason::StageMissing), standing);
         };
+        if let Err(error) = possible::check(policy, deployment) {
+            let standing = Standing::invalid(&error);
+            return self.refuse(asked, Some(Reason::InvalidSpec), standing);
+        }
         let Some(current) = stage else {
             self.plan.status.version = None;
             self.plan.status.triggers.clear();
@@ -168,7 +173,9 @@ impl<'a> Pass<'a> {
         }
         let run_ended = run::ended(runs, self.plan.status.last_run.as_ref());
         let hold = self.hold();
-        self.plan.status.triggers = self.triggers(deployment, current, run_ended, hold.as_deref());
+        let looks = self.triggers(deployment, current, run_ended, hold.as_deref());
+        let unusable = looks.iter().any(|look| look.unusable);
+        self.plan.status.triggers = looks.into_iter().map(|look| look.status).collect();
 
         let by_hand = asked.is_some();
         let active = run::active(runs);
@@ -188,7 +195,22 @@ impl<'a> Pass<'a> {
         }
         self.look_again(policy.spec.evaluate.interval.as_std());
         let run = started.as_deref();
-        Standing::watching(policy, &self.plan.status, &decision, run, hold.as_deref())
+        let mut standing =
+            Standing::watching(policy, &self.plan.status, &decision, run, hold.as_deref());
+        if unusable && standing.reason == Reason::Watching {
+            standing.reason = Reason::TriggerUnusable;
+            let reason = standing.reason.as_str();
+            if self
+                .before
+                .conditions
+                .iter()
+                .all(|one| one.reason != reason)
+            {
+                let event = Event::warning(standing.reason, standing.message.clone());
+                self.plan.events.push(event);
+            }
+        }
+        standing
     }
 
     /// Why nothing may be evaluated now.
@@ -209,7 +231,7 @@ impl<'a> Pass<'a> {
         current: &CurrentStageVersion,
         run_ended: Option<Timestamp>,
         hold: Option<&str>,
-    ) -> Vec<TriggerStatus> {
+    ) -> Vec<Look> {
         let monitoring = &deployment.spec.monitoring;
         let measured = Measured {
             digest: &current.digest,

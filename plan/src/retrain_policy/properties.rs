@@ -1,14 +1,17 @@
 //! What is true of every plan, whatever happens.
 
 use millwright_crds::{
-    common::ConditionType::{Ready, Reconciling, Stalled},
-    retrain_policy::{Evaluation, PolicyMode, TriggerMode},
+    common::{
+        ConditionType::{Ready, Reconciling, Stalled},
+        Duration,
+    },
+    retrain_policy::{Evaluation, PolicyMode, RetrainPolicyPhase, TriggerMode},
     training_job::TrainingJobPhase,
 };
 use proptest::prelude::*;
 
 use super::{
-    fixtures::{at, settings},
+    fixtures::{at, settings, window},
     simulator::World,
     *,
 };
@@ -146,6 +149,42 @@ fn happen(world: &mut World, happening: Happening) {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    /// One row of each window never gets its label, and traffic goes on: where the specs are not
+    /// refused, each window is evaluated before the gateways have forgotten it.
+    #[test]
+    fn windows_are_evaluated_before_they_are_gone(
+        retain in 2u32..40,
+        horizon in 0u64..200,
+        interval in 5u64..120,
+    ) {
+        let mut world = World::new();
+        let monitoring = &mut world.seen.deployment.as_mut().unwrap().spec.monitoring;
+        monitoring.retain = retain;
+        monitoring.feedback.horizon = Duration::from_secs(horizon);
+        world.seen.object.spec.evaluate.interval = Duration::from_secs(interval);
+        world.pass();
+        prop_assume!(world.status().phase != RetrainPolicyPhase::Stalled);
+
+        let (begin, mut looked) = (1_000, 0);
+        let all = |now: u64| (begin..now).step_by(10);
+        for now in (begin..begin + horizon + 3 * interval + 200).step_by(interval as usize) {
+            let waits = |start: u64| u64::from(start + 10 + horizon > now);
+            let mut kept: Vec<_> = all(now)
+                .map(|start| window(start, 10, waits(start), 1.0))
+                .collect();
+            kept.drain(..kept.len().saturating_sub(retain as usize));
+            world.seen.profiles[0].windows = kept;
+            world.now = now.cast_signed();
+            world.pass();
+            looked = now;
+        }
+        let settled = all(looked).filter(|start| start + 15 + horizon <= looked).count() as u64;
+        prop_assert!(settled > 0);
+        prop_assert!(world.status().triggers[0].evaluations >= settled);
     }
 }
 

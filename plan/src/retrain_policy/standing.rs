@@ -2,7 +2,7 @@
 
 use millwright_crds::{
     RetrainPolicy, RetrainPolicyStatus,
-    retrain_policy::{RetrainPolicyPhase, Trigger, TriggerMode, TriggerState, TriggerStatus},
+    retrain_policy::{RetrainPolicyPhase, Trigger, TriggerMode, TriggerStatus},
 };
 
 use super::{figure, firing::Decision};
@@ -176,9 +176,7 @@ fn describe_trigger(status: &TriggerStatus, trigger: &Trigger) -> String {
     if trigger.mode == TriggerMode::Observe {
         text += " (Observe)";
     }
-    if status.state == TriggerState::Unknown
-        && let Some(why) = &status.message
-    {
+    if let Some(why) = &status.message {
         text = format!("{text} ({why})");
     }
     text

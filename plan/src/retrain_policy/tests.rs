@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use millwright_crds::{
+    model_deployment::Task,
     retrain_policy::{PolicyMode, RetrainPolicyPhase, TriggerState},
     training_job::{Failure, FailureReason, TrainingJobPhase},
 };
@@ -229,6 +230,55 @@ fn a_template_that_cannot_work_is_stalled() {
         world.message().starts_with("spec.template.spec.template."),
         "{}",
         world.message()
+    );
+}
+
+#[test]
+fn what_can_never_be_evaluated_is_stalled() {
+    let mut world = World::new();
+    let deployment = world.seen.deployment.as_mut().unwrap();
+    deployment.spec.monitoring.task = Task::Classification;
+    world.pass();
+    assert_eq!(
+        world.standing(),
+        (RetrainPolicyPhase::Stalled, false, false, true)
+    );
+    assert!(
+        world
+            .message()
+            .starts_with("spec.triggers[0].quality.metric: mae"),
+        "{}",
+        world.message()
+    );
+    assert_eq!(world.reasons(), [Reason::InvalidSpec]);
+}
+
+/// The model comes without what it is compared with, and the next may come with it.
+#[test]
+fn a_trigger_that_lacks_something_is_told_once() {
+    let mut world = World::new();
+    for profile in &mut world.seen.profiles {
+        profile.reference = None;
+    }
+    world.pass();
+    world.pass();
+    assert_eq!(
+        world.standing(),
+        (RetrainPolicyPhase::Watching, true, false, false)
+    );
+    let ready = &world.status().conditions[0];
+    assert_eq!(ready.reason, Reason::TriggerUnusable.as_str());
+    assert!(
+        ready.message.contains("without a profile"),
+        "{}",
+        ready.message
+    );
+    assert_eq!(world.reasons(), [Reason::TriggerUnusable]);
+    world.serve(Some(2));
+    world.pass();
+    assert_eq!(
+        world.status().conditions[0].reason,
+        Reason::Watching.as_str()
     );
 }
 

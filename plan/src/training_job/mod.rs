@@ -3,7 +3,7 @@
 //! | phase | Ready | Reconciling | Stalled | Suspended | Complete | Failed |
 //! |---|---|---|---|---|---|---|
 //! | Pending, Preparing, Running, Publishing, Evaluating | False | True | | | | |
-//! | Pending, while the name of its Job is somebody else's | False | | True | | | |
+//! | any of these, while the name of its next Job is somebody else's | False | | True | | | |
 //! | Suspended | | | | True | | |
 //! | Succeeded | True | | | | True | |
 //! | Failed | False | | True | | | True |

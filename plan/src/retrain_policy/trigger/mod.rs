@@ -51,6 +51,15 @@ enum Outcome {
     },
 }
 
+/// How a trigger stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Look {
+    /// What its status says.
+    pub status: TriggerStatus,
+    /// Whether it, or a part of it, can't be evaluated until a person acts: the message says why.
+    pub unusable: bool,
+}
+
 /// How a trigger stands after the traffic that was not evaluated yet.
 ///
 /// Consecutive windows that no more traffic (for quality: no more labels) comes to are merged,
@@ -62,7 +71,7 @@ pub(super) fn look(
     traffic: &Traffic<'_>,
     rule: &Evaluate,
     now: Timestamp,
-) -> TriggerStatus {
+) -> Look {
     let mut status = before.cloned().unwrap_or_else(|| TriggerStatus {
         name: trigger.name.clone(),
         state: TriggerState::Unknown,
@@ -107,10 +116,11 @@ pub(super) fn look(
         TriggerState::Unknown
     };
     let unknown = status.state == TriggerState::Unknown;
+    let unusable = problem.is_some();
     status.message = problem
         .or_else(|| waits.filter(|_| unknown))
         .map(|message| message.chars().take(MESSAGE).collect());
-    status
+    Look { status, unusable }
 }
 
 /// With another limit the evaluations before say nothing.
@@ -215,7 +225,7 @@ mod tests {
             of: 3,
             ..Evaluate::default()
         };
-        look(&quality_trigger(), before, &traffic, &rule, at(now))
+        look(&quality_trigger(), before, &traffic, &rule, at(now)).status
     }
 
     #[test]
@@ -289,7 +299,9 @@ mod tests {
         };
         let before = quality(None, vec![window(10, 4, 0, 20.0)], 1_000);
         let rule = Evaluate::default();
-        let status = look(&quality_trigger(), Some(&before), &traffic, &rule, at(9));
+        let Look { status, unusable } =
+            look(&quality_trigger(), Some(&before), &traffic, &rule, at(9));
+        assert!(unusable);
         assert_eq!(status.state, TriggerState::Unknown);
         assert!(status.message.unwrap().contains("limit.value"));
     }
@@ -304,13 +316,9 @@ mod tests {
             run_ended: None,
             hold: None,
         };
-        let status = look(
-            &drift_trigger(),
-            None,
-            &traffic,
-            &Evaluate::default(),
-            at(9),
-        );
+        let rule = Evaluate::default();
+        let Look { status, unusable } = look(&drift_trigger(), None, &traffic, &rule, at(9));
+        assert!(unusable);
         assert_eq!(status.state, TriggerState::Unknown);
         assert!(status.message.unwrap().contains("without a profile"));
     }
@@ -328,7 +336,8 @@ mod tests {
             hold: Some("one gateway does not answer"),
         };
         let rule = Evaluate::default();
-        let status = look(&quality_trigger(), None, &traffic, &rule, at(1_000));
+        let Look { status, unusable } = look(&quality_trigger(), None, &traffic, &rule, at(1_000));
+        assert!(!unusable);
         assert_eq!(status.evaluations, 0);
         assert_eq!(status.message.as_deref(), traffic.hold);
     }
