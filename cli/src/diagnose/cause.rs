@@ -39,7 +39,11 @@ pub fn causes(case: &Case) -> Vec<Cause> {
         Kind::Model | Kind::ModelVersion | Kind::RetrainPolicy => Ok(vec![]),
     }
     .unwrap_or_default();
-    reasons.extend(of_conditions(&state.conditions));
+    let failed = Reason::GateFailed.as_str();
+    // Gates that refuse for another reason than a measured value say it themselves.
+    let by_gates = !reasons.is_empty() && reasons.iter().all(|(reason, _)| reason != failed);
+    let conditions = of_conditions(&state.conditions).into_iter();
+    reasons.extend(conditions.filter(|(reason, _)| !by_gates || reason != failed));
 
     let mut causes: Vec<Cause> = vec![];
     if !state.observed && !is_new_and_seen(case) {
@@ -165,7 +169,7 @@ fn of_deployment(deployment: &ModelDeployment) -> Vec<Said> {
                 "v{version} was refused entry to {} by gate {}: {}",
                 stage.name, gate.name, gate.message
             );
-            (Reason::GateFailed.as_str().to_owned(), message)
+            (gate.reason.clone(), message)
         })
     });
     let taken_back = status

@@ -58,6 +58,23 @@ fn a_refused_version() {
 }
 
 #[test]
+fn a_version_that_was_never_evaluated() {
+    let compared = "reason: GateFailed, message: \"auc";
+    assert!(TROUBLE.contains(compared));
+    let missing = TROUBLE.replace(compared, "reason: EvaluationMissing, message: \"no");
+    let text = diagnosis(&missing, "md/sales", Ok(vec![]));
+    assert!(
+        text.contains("EvaluationMissing: ")
+            && text.contains("give the TrainingJob spec.evaluation"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("has the values that were compared"),
+        "{text}"
+    );
+}
+
+#[test]
 fn rejected_data() {
     let no_events = Err("you may not list events in this namespace".into());
     insta::assert_snapshot!(diagnosis(TROUBLE, "ds/sales", no_events));
@@ -71,6 +88,21 @@ fn a_policy_whose_spec_is_not_seen_yet() {
 #[test]
 fn a_policy_that_is_well() {
     insta::assert_snapshot!(diagnosis(LOOP, "rp/flights-delay", Ok(vec![])));
+}
+
+#[test]
+fn a_policy_that_never_fires() {
+    let watches = "reason: CoolingDown";
+    assert!(LOOP.contains(watches));
+    let text = diagnosis(
+        &LOOP.replace(watches, "reason: TriggerUnusable"),
+        "rp/flights-delay",
+        Ok(vec![]),
+    );
+    assert!(
+        text.contains("TriggerUnusable: A trigger has nothing"),
+        "{text}"
+    );
 }
 
 #[test]
