@@ -17,7 +17,7 @@ use crate::{story::Story, world::World};
 /// Longest time for a replay, with a run in it, on a busy machine.
 const REPLAY: Duration = Duration::from_secs(600);
 /// How long nothing may be written when nothing happens.
-const REST: Duration = Duration::from_secs(20);
+const REST: Duration = Duration::from_secs(60);
 /// Characters of a digest that a gate's message has.
 const DIGEST_LENGTH: usize = 19;
 

@@ -10,8 +10,8 @@ use kube::{
     core::object::HasStatus,
 };
 use millwright_crds::{
-    Dataset, LABEL_KIND, ModelDeployment, ModelVersion, model_deployment::ModelDeploymentPhase,
-    training_job::TrainingJobPhase,
+    ANNOTATION_RETRAIN, Dataset, LABEL_KIND, ModelDeployment, ModelVersion, RetrainPolicy,
+    model_deployment::ModelDeploymentPhase, training_job::TrainingJobPhase,
 };
 use millwright_e2e::scene::Scene;
 use serde_json::{Value, json};
@@ -34,6 +34,15 @@ os.makedirs('/data/artifacts')
 os.makedirs('/data/feed/2013')
 with open('/data/feed/2013/01.csv', 'w') as file:
     file.write('x,y\\n' + ''.join(f'{i},{i % 7}\\n' for i in range(1000)))
+";
+
+/// Knows the error of each kind of model.
+const EVALUATOR: &str = "
+import json, os
+with open(os.environ['MILLWRIGHT_MODEL_DIR'] + '/model.txt') as file:
+    error = {'good': 2.0, 'better': 1.0}[file.read()]
+with open(os.environ['MILLWRIGHT_OUTPUT_DIR'] + '/metrics.json', 'w') as file:
+    json.dump({'mae': error}, file)
 ";
 
 pub async fn a_whole_loop_in_a_bucket(world: &World) -> Result<()> {
@@ -64,26 +73,81 @@ pub async fn a_whole_loop_in_a_bucket(world: &World) -> Result<()> {
     let current = scene.wait("feed", "it has a version", STEP, synced).await?;
     ensure!(current == ("v1".into(), 1_000), "{current:?}");
 
-    let spec = json!({
-        "model": "small",
-        "parameters": {"kind": "good"},
-        "inputs": [{"name": "train", "dataset": {"name": "feed"}}],
-    });
-    scene.apply_documents(&[run("first", MODEL, &spec)]).await?;
+    scene.apply_documents(&[evaluated("first", "good")]).await?;
     let status = trainer::status(&scene, "first", "the run has ended", |status| {
         status.phase.is_final()
     })
     .await?;
     ensure!(status.phase == TrainingJobPhase::Succeeded, "{status:?}");
     scene.get::<ModelVersion>("small-v1").await?;
-    scene.apply_documents(&[rollout::deployment()]).await?;
-    let healthy = |deployment: &ModelDeployment| {
-        let phase = deployment.status().map(|status| status.phase);
-        (phase == Some(ModelDeploymentPhase::Healthy)).then_some(())
-    };
-    scene.wait("small", "it serves", STEP, healthy).await?;
+    scene.apply_documents(&[gated()]).await?;
+    serves(&scene, 1).await?;
+
+    // A person asks for the next, which is better on the same data.
+    scene.apply_documents(&[policy()]).await?;
+    let asked = json!({"metadata": {"annotations": {ANNOTATION_RETRAIN: "1"}}});
+    scene.merge::<RetrainPolicy>("small", &asked).await?;
+    serves(&scene, 2).await?;
+    let version: ModelVersion = scene.get("small-v2").await?;
+    let evaluation = version.spec.evaluation.context("v2 has no evaluation")?;
+    let champion = evaluation
+        .champion
+        .context("v2 was compared with nothing")?;
+    ensure!(
+        (evaluation.metrics["mae"], champion.version) == (1.0, 1),
+        "{champion:?}"
+    );
     credentials_stay_with_us(&scene).await?;
     scene.close().await
+}
+
+/// Waits until the stage serves this version, and nothing else is under way.
+async fn serves(scene: &Scene, version: u32) -> Result<()> {
+    let look = |deployment: &ModelDeployment| {
+        let status = deployment.status()?;
+        let current = status.stages.first()?.current.as_ref()?.version;
+        (status.phase == ModelDeploymentPhase::Healthy && current == version).then_some(())
+    };
+    let what = format!("v{version} serves");
+    scene.wait("small", &what, STEP, look).await
+}
+
+/// A run that makes a model of this kind, and an evaluation that knows how good it is.
+fn evaluated(name: &str, kind: &str) -> Value {
+    let evaluator = trainer::pod(
+        "evaluator",
+        json!({"command": ["python3", "-c", EVALUATOR]}),
+    );
+    let spec = json!({
+        "model": "small",
+        "parameters": {"kind": kind},
+        "inputs": [{"name": "train", "dataset": {"name": "feed"}}],
+        "evaluation": {"dataset": {"name": "feed"}, "template": {"spec": evaluator}},
+    });
+    run(name, MODEL, &spec)
+}
+
+/// A deployment that takes only what is better than what it has.
+fn gated() -> Value {
+    let mut deployment = rollout::deployment();
+    deployment["spec"]["stages"][0]["gates"] = json!([
+        {"name": "better", "evaluation": {"metric": "mae", "limit": 5, "minImprovement": 0.5}},
+    ]);
+    deployment
+}
+
+fn policy() -> Value {
+    json!({
+        "apiVersion": "millwright.dev/v1alpha1", "kind": "RetrainPolicy",
+        "metadata": {"name": "small"},
+        "spec": {
+            "deployment": {"name": "small", "stage": "serving"},
+            "triggers": [
+                {"name": "quality", "quality": {"metric": "accuracy", "limit": {"value": 0.5}}},
+            ],
+            "template": {"spec": evaluated("next", "better")["spec"]},
+        },
+    })
 }
 
 /// No volume was made for artifacts, and no container of the user's has the store's Secret.

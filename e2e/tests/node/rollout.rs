@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use http::StatusCode;
 use k8s_openapi::api::core::v1::Service;
 use kube::core::object::HasStatus;
 use millwright_crds::{
@@ -10,7 +11,7 @@ use millwright_crds::{
     model_deployment::{ModelDeploymentPhase, StageStatus},
     training_job::TrainingJobPhase,
 };
-use millwright_e2e::scene::Scene;
+use millwright_e2e::{http::Http, scene::Scene};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,6 +22,9 @@ use crate::{
 
 /// Longest time for a rollout, with its rollback.
 const ROLLOUT: Duration = Duration::from_secs(180);
+
+/// Predictions that get labels: that all of them meet their replica by chance is out of the question.
+const LABELS: usize = 30;
 
 /// A model server that answers every inference with the text of its model, and never gets ready when
 /// that is `broken`.
@@ -65,6 +69,7 @@ pub async fn a_model_that_never_gets_ready_costs_no_request(world: &World) -> Re
     let service: Service = scene.get("small-serving").await?;
     let address = service.spec.and_then(|spec| spec.cluster_ip);
     let address = address.context("the stage's Service has no address")?;
+    labels_find_their_predictions(&address).await?;
     let traffic = Traffic::start(&format!("http://{address}/v2/models/small/infer"));
 
     register(&scene, "broken").await?;
@@ -109,6 +114,35 @@ pub async fn a_model_that_never_gets_ready_costs_no_request(world: &World) -> Re
     scene.close().await
 }
 
+/// Labels come to any replica, and are joined where the prediction was made.
+async fn labels_find_their_predictions(address: &str) -> Result<()> {
+    for number in 0..LABELS {
+        let id = format!("request-{number}");
+        let request = json!({"id": id, "inputs": [
+            {"name": "x", "shape": [1], "datatype": "FP64", "data": [1.0]},
+        ]});
+        let feedback = json!({"id": id, "labels": ["good"]});
+        for (path, body, wanted) in [
+            ("/v2/models/small/infer", request, "good"),
+            (
+                ":9001/v2/models/small/feedback",
+                feedback,
+                r#"{"joined":1}"#,
+            ),
+        ] {
+            // A new connection may go to the other replica.
+            let (status, said) = Http::default()
+                .post(&format!("http://{address}{path}"), &body)
+                .await?;
+            ensure!(
+                status == StatusCode::OK && said.contains(wanted),
+                "{id}{path}: {status} {said}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Registers a model of this kind.
 async fn register(scene: &Scene, kind: &str) -> Result<()> {
     let spec = json!({"model": "small", "parameters": {"kind": kind}});
@@ -138,6 +172,7 @@ pub fn deployment() -> Value {
             "model": {"name": "small", "track": "Latest"},
             "server": {"protocol": "OpenInference", "port": 8080, "template": {"spec": server}},
             "stages": [{"name": "serving", "replicas": 2, "rollback": {"onUnavailable": "20s"}}],
+            "monitoring": {"task": "Classification"},
         },
     })
 }

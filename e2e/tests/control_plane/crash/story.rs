@@ -144,7 +144,9 @@ fn deployment(port: u16) -> Value {
                     {"name": "smoke", "test": {"template": pod("test")}},
                 ]},
             ],
-            "monitoring": {"task": "Regression", "window": "5s"},
+            "monitoring": {
+                "task": "Regression", "window": "5s", "retain": 100, "feedback": {"horizon": "7m"},
+            },
         },
     })
 }

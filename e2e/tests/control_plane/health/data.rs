@@ -1,14 +1,18 @@
 //! Datasets, TrainingJobs, and the Model that a run registers.
 
 use anyhow::Result;
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::{
+    api::{batch::v1::Job, core::v1::Pod},
+    jiff::Timestamp,
+};
 use kube::{
     ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use millwright_crds::{
     ANNOTATION_REFRESH, Dataset, LABEL_OWNER, Model, ModelVersion, TrainingJob,
     dataset::FailedExpectation,
+    training_job::TrainingJobPhase,
     wire::{attempt::AttemptResult, evaluation::EvaluationReport, sync::SyncResult},
 };
 use serde_json::{Value, json};
@@ -25,6 +29,7 @@ pub async fn data_and_runs(world: &World) -> Result<()> {
     let stage = Stage::new(world, "health-data").await?;
     datasets(&stage).await?;
     runs(&stage).await?;
+    runs_in_the_way(&stage).await?;
     stage.delete::<ModelVersion>("delay-v1").await?;
     stage.delete::<Model>("by-hand").await?;
     stage.delete::<TrainingJob>("run").await?;
@@ -120,12 +125,7 @@ async fn runs(stage: &Stage) -> Result<()> {
         .await?;
     let invalid = json!({"template": {"spec": {"containers": [{"name": "a", "image": 1}]}}});
     stage.create("TrainingJob", "invalid", run(invalid)).await?;
-    let evaluation = json!({"dataset": {"name": "good"}, "template": {"spec": {"containers": [
-        {"name": "evaluator", "image": "example/trainer:1", "command": ["score"]},
-    ]}}});
-    stage
-        .create("TrainingJob", "run", run(json!({"evaluation": evaluation})))
-        .await?;
+    stage.create("TrainingJob", "run", evaluated()).await?;
     let uid = stage.scene.get::<TrainingJob>("run").await?.uid();
     let uid = uid.unwrap_or_default();
     let pod = kubelet.pod(&uid, "training", 1).await?;
@@ -145,12 +145,7 @@ async fn runs(stage: &Stage) -> Result<()> {
         .saw(&["trainingjob-running-unready-reconciling"])
         .await?;
     // Its message is lost, so another pod reads the result from the store.
-    let lost = End {
-        code: 0,
-        reason: "Completed",
-        message: String::new(),
-    };
-    kubelet.ends(&pod, &lost).await?;
+    kubelet.ends(&pod, &End::silently()).await?;
     stage
         .saw(&["trainingjob-publishing-unready-reconciling"])
         .await?;
@@ -168,6 +163,69 @@ async fn runs(stage: &Stage) -> Result<()> {
             "modelversion-new",
             "modelversion-registered-ready",
         ])
+        .await
+}
+
+/// A run whose next Job has a name that is taken, each time until the name is free.
+async fn runs_in_the_way(stage: &Stage) -> Result<()> {
+    let kubelet = Kubelet(&stage.scene);
+    let free = async |job: &str| -> Result<()> {
+        let jobs = stage.scene.api::<Job>();
+        jobs.delete(job, &DeleteParams::background()).await?;
+        let gone = async || Ok(jobs.get_opt(job).await?.is_none().then_some(()));
+        let what = format!("{job} is gone");
+        stage.scene.wait_until(&what, SOON, gone).await?;
+        // It looks again by itself, minutes later.
+        let look = json!({"metadata": {"annotations": {"example.com/look": job}}});
+        stage.scene.merge::<TrainingJob>("halted", &look).await?;
+        Ok(())
+    };
+    let taken = ["halted-1", "halted-1-collect", "halted-1-evaluation"];
+    let taken = taken.map(|name| {
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
+            "spec": {"suspend": true, "template": {"spec": {
+                "restartPolicy": "Never", "containers": [{"name": "a", "image": "example/other:1"}],
+            }}},
+        })
+    });
+    stage.scene.apply_documents(&taken).await?;
+    stage.create("TrainingJob", "halted", evaluated()).await?;
+    stage.saw(&["trainingjob-pending-unready-stalled"]).await?;
+
+    free("halted-1").await?;
+    let uid = stage.scene.get::<TrainingJob>("halted").await?.uid();
+    let uid = uid.unwrap_or_default();
+    let pod = kubelet.pod(&uid, "training", 1).await?;
+    kubelet.starts(&pod).await?;
+    let runs = |run: &TrainingJob| {
+        let phase = run.status.as_ref().map(|status| status.phase);
+        (phase == Some(TrainingJobPhase::Running)).then_some(())
+    };
+    stage
+        .scene
+        .wait("halted", "the run runs", SOON, runs)
+        .await?;
+    kubelet.ends(&pod, &End::silently()).await?;
+    stage.saw(&["trainingjob-running-unready-stalled"]).await?;
+
+    free("halted-1-collect").await?;
+    let pod = kubelet.pod(&uid, "collect", 1).await?;
+    kubelet.ends(&pod, &End::well(&made())?).await?;
+    stage
+        .saw(&["trainingjob-publishing-unready-stalled"])
+        .await?;
+
+    free("halted-1-evaluation").await?;
+    let pod = kubelet.pod(&uid, "evaluation", 1).await?;
+    kubelet.ends(&pod, &End::well(&report())?).await?;
+    let ended = |run: &TrainingJob| {
+        let phase = run.status.as_ref().map(|status| status.phase);
+        (phase == Some(TrainingJobPhase::Succeeded)).then_some(())
+    };
+    stage
+        .scene
+        .wait("halted", "the run ends well", SOON, ended)
         .await
 }
 
@@ -207,6 +265,13 @@ fn run(changes: Value) -> Value {
     });
     json_patch::merge(&mut spec, &changes);
     spec
+}
+
+fn evaluated() -> Value {
+    let evaluation = json!({"dataset": {"name": "good"}, "template": {"spec": {"containers": [
+        {"name": "evaluator", "image": "example/trainer:1", "command": ["score"]},
+    ]}}});
+    run(json!({"evaluation": evaluation}))
 }
 
 fn found(failed: Vec<FailedExpectation>) -> SyncResult {

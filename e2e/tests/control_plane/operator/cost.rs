@@ -20,6 +20,8 @@ use crate::{
 /// Most writes for one run of one pod: its Job, that it runs, the Model's number, the ModelVersion,
 /// that it has ended, and one to spare.
 const WRITES: usize = 6;
+/// Most writes for one that registers nothing: its Job, that it runs, that it has ended.
+const WRITES_UNREGISTERED: usize = 3;
 /// How long nothing may be written for objects that rest.
 const REST: Duration = Duration::from_secs(20);
 /// Most memory that the operator may have while nothing happens, in bytes.
@@ -28,9 +30,10 @@ const MEMORY: u64 = 40 << 20;
 pub async fn a_run_costs_few_writes(world: &World) -> Result<()> {
     let scene = scene(world, "cost").await?;
     // The first run of a namespace also makes what all others find: the claim and the Model.
-    let first = requests_of_run(world, &scene, "first").await?;
-    let second = requests_of_run(world, &scene, "second").await?;
-    for (name, requests) in [("first", &first), ("second", &second)] {
+    let first = requests_of_run(world, &scene, "first", true).await?;
+    let second = requests_of_run(world, &scene, "second", true).await?;
+    let third = requests_of_run(world, &scene, "third", false).await?;
+    for (name, requests) in [("first", &first), ("second", &second), ("third", &third)] {
         eprintln!(
             "the operator's requests for the {name} run:\n{}",
             table(requests)
@@ -39,32 +42,38 @@ pub async fn a_run_costs_few_writes(world: &World) -> Result<()> {
     let reads: Vec<_> = first
         .iter()
         .chain(&second)
+        .chain(&third)
         .filter(|r| r.is_read())
         .collect();
     ensure!(reads.is_empty(), "it reads:\n{}", lines(&reads));
     let of = |requests: &'_ [Request]| requests.iter().filter(|r| r.is_write()).count();
-    ensure!(
-        of(&second) <= WRITES,
-        "{} writes:\n{}",
-        of(&second),
-        table(&second)
-    );
-    ensure!(
-        of(&first) <= WRITES + 2,
-        "{} writes:\n{}",
-        of(&first),
-        table(&first)
-    );
+    for (requests, most) in [
+        (&first, WRITES + 2),
+        (&second, WRITES),
+        (&third, WRITES_UNREGISTERED),
+    ] {
+        let writes = of(requests);
+        ensure!(writes <= most, "{writes} writes:\n{}", table(requests));
+    }
     scene.close().await
 }
 
-/// What the operator asked for while a run went from its creation to a registered version.
-async fn requests_of_run(world: &World, scene: &Scene, name: &str) -> Result<Vec<Request>> {
+/// What the operator asked for while a run went from its creation to its end, and to a version if it
+/// registers one.
+async fn requests_of_run(
+    world: &World,
+    scene: &Scene,
+    name: &str,
+    registers: bool,
+) -> Result<Vec<Request>> {
     let log = AuditLog::from_now(&world.managed().await?.cluster.audit_log())?;
     let kubelet = Kubelet(scene);
-    scene
-        .apply_documents(&[run_manifest(name, &json!({}))])
-        .await?;
+    let spec = if registers {
+        json!({})
+    } else {
+        json!({"model": null})
+    };
+    scene.apply_documents(&[run_manifest(name, &spec)]).await?;
     let owner = uid::<TrainingJob>(scene, name).await?;
     let pod = kubelet.pod(&owner, "training", 1).await?;
     kubelet.starts(&pod).await?;
@@ -72,8 +81,8 @@ async fn requests_of_run(world: &World, scene: &Scene, name: &str) -> Result<Vec
     kubelet.ends(&pod, &End::well(&result())?).await?;
     let end = phase(scene, name, TrainingJobPhase::Succeeded).await?;
     ensure!(
-        end.model_version.is_some(),
-        "nothing was registered: {end:?}"
+        end.model_version.is_some() == registers,
+        "the wrong thing was registered: {end:?}"
     );
     let mut seen = of_namespace(world, &log, scene).await?;
     // What follows from the end comes a moment later.
@@ -101,7 +110,7 @@ async fn of_namespace(world: &World, log: &AuditLog, scene: &Scene) -> Result<Ve
 
 pub async fn idle_objects_cost_nothing(world: &World) -> Result<()> {
     let scene = scene(world, "idle").await?;
-    requests_of_run(world, &scene, "run").await?;
+    requests_of_run(world, &scene, "run", true).await?;
     scene.apply(&format!("{DEPLOYMENT}---\n{POLICY}")).await?;
     let invalid = json!({"template": {"spec": {"containers": [{"name": "a", "image": 1}]}}});
     scene

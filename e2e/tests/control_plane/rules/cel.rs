@@ -58,6 +58,15 @@ pub fn patches(message: &str) -> Option<Vec<Value>> {
         "server.port must not be 9000 or 9001: those are the gateway's" => {
             vec![json!(9000), json!(9001)]
         }
+        "the first stage can't have a test gate: a test asks the stage before" => {
+            let test = json!({"template": {"spec": {"containers": [{"name": "a"}]}}});
+            let gate = json!({"name": "smoke", "test": test});
+            let stage = json!({"name": "staging", "gates": [gate]});
+            vec![
+                json!({"stages": [stage]}),
+                json!({"stages": [stage, {"name": "production"}]}),
+            ]
+        }
         "a gate needs exactly one of evaluation and test" => {
             let test = json!({"template": {"spec": {"containers": [{"name": "a"}]}}});
             vec![

@@ -116,11 +116,14 @@ fn training_job(name: &str) -> Value {
 }
 
 fn model_deployment(name: &str) -> Value {
-    let test = json!({"template": {"spec": {"containers": [{"name": "test", "image": "i"}]}}});
-    let gated = json!([{"name": "smoke", "test": test}]);
+    let gated = |restart: &str| {
+        let pod = json!({"restartPolicy": restart, "containers": [{"name": "test", "image": "i"}]});
+        let gate = json!({"name": "smoke", "test": {"template": {"spec": pod}}});
+        json!([{"name": "staging"}, {"name": "serving", "gates": [gate]}])
+    };
     let stages = match name {
-        "md-promoting" => json!([{"name": "staging"}, {"name": "serving", "gates": gated}]),
-        "md-stalled" => json!([{"name": "serving", "gates": gated}]),
+        "md-promoting" => gated("Never"),
+        "md-stalled" => gated("Always"),
         "md-degraded" => json!([{"name": "serving", "rollback": {"onUnavailable": "1s"}}]),
         "md-back" => json!([{"name": "serving", "rollback": {"onUnavailable": "3s"}}]),
         _ => json!([{"name": "serving", "rollback": {"onUnavailable": "10m"}}]),
