@@ -5,7 +5,9 @@
 # shellcheck source=hack/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-namespace=flights
+namespace=${NAMESPACE:-flights}
+# What a namespace of the demo has, so that nobody else's is deleted.
+mark=app.kubernetes.io/part-of=millwright-demo
 story=$repository/examples/flights
 # Longest time that a step of the story may take, in seconds.
 patience=600
@@ -29,10 +31,13 @@ main() {
   export KUBECONFIG=${KUBECONFIG:-$MILLWRIGHT_HOME/clusters/${CLUSTER:-dev}/kubeconfig}
 
   if kubectl get namespace "$namespace" >/dev/null 2>&1; then
+    kubectl get namespace --selector "$mark" --output name | grep --quiet --line-regexp "namespace/$namespace" ||
+      die "namespace $namespace exists and is not one of a demo. The demo needs one of its own: NAMESPACE=another make demo"
     step "a fresh namespace $namespace (the one of an earlier demo is deleted)"
     kubectl delete namespace "$namespace" --timeout="${patience}s" >/dev/null
   fi
   kubectl create namespace "$namespace" >/dev/null
+  kubectl label namespace "$namespace" "$mark" >/dev/null
 
   step "data: the flights of January and February 2013"
   apply 01-data.yaml
@@ -62,7 +67,7 @@ step() { printf '\n[%3d s] %s\n' $((SECONDS - started)) "$1" >&2; }
 
 # apply FILE: one manifest of the story, with the image where this cluster finds it.
 apply() {
-  sed "s|localhost/millwright/flights:dev|$image|" "$story/$1" |
+  sed "s|localhost/millwright/flights:dev|$image|; s|^    namespace: flights\$|    namespace: $namespace|" "$story/$1" |
     kubectl --namespace "$namespace" apply --filename - | sed 's/^/        /' >&2
 }
 

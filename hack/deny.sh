@@ -13,7 +13,7 @@ install() {
   say "building cargo-deny $version (once; takes minutes)"
   rm -rf "$root"
   mkdir -p "$root" "$MILLWRIGHT_HOME/bin"
-  (cd "$root" && CARGO_TARGET_DIR=$root/target cargo install --quiet --locked --root "$root" --version "$version" cargo-deny)
+  (cd "$root" && CARGO_TARGET_DIR=$root/target retried cargo install --quiet --debug --locked --root "$root" --version "$version" cargo-deny)
   mv "$root/bin/cargo-deny" "$program"
   rm -rf "$root"
   find "$MILLWRIGHT_HOME/bin" -maxdepth 1 -name 'cargo-deny-*' ! -name "cargo-deny-$version" -delete

@@ -108,7 +108,7 @@ make_python_base() {
   suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
   say "no registry can be reached; making a Python base image out of packages of $suite"
   root=$(mktemp -d "$MILLWRIGHT_HOME/images/root.XXXXXX")
-  mmdebstrap --quiet --variant=extract \
+  mmdebstrap --quiet --variant=extract --aptopt='Acquire::Retries "3"' \
     --include=base-files,ca-certificates,coreutils,dash,findutils,libgomp1,libstdc++6,netbase,python3,python3-pip,tzdata \
     "$suite" "$root" >&2
   install -d -m 1777 "$root/tmp"

@@ -22,6 +22,16 @@ die() {
   exit 1
 }
 
+# retried COMMAND...: runs it up to three times. For downloads, which fail now and then.
+retried() {
+  local try
+  for try in 1 2 3; do
+    "$@" && return 0
+    ((try == 3)) || { say "failed: $*; again in $((try * 5)) s" && sleep $((try * 5)); }
+  done
+  return 1
+}
+
 # host_triple prints what cargo calls this machine; the folder of its binaries has that name.
 host_triple() { rustc --version --verbose | awk '$1 == "host:" {print $2}'; }
 

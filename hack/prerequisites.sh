@@ -32,5 +32,5 @@ command -v apt-get >/dev/null ||
   die "missing packages: ${packages[*]}. Install them as root: apt-get install --no-install-recommends ${packages[*]}"
 say "installing packages: ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq >&2
-apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+retried apt-get update -qq >&2
+retried apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2

@@ -47,6 +47,7 @@ build() {
     say "building $name (a first build takes minutes)"
     started=$SECONDS
     # Without the lock's descriptor: a compiler that outlives this script must not keep it.
+    (cd "$directory" && CGO_ENABLED=0 retried go list -deps "${package[$name]}" >/dev/null) 9>&-
     (cd "$directory" && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w $(version_flags "$directory")" -o "$target.new" "${package[$name]}") 9>&-
     mv "$target.new" "$target"
     say "built $name in $((SECONDS - started)) s"
