@@ -6,8 +6,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 namespace=${NAMESPACE:-flights}
-# What a namespace of the demo has, so that nobody else's is deleted.
-mark=app.kubernetes.io/part-of=millwright-demo
+# The label app.kubernetes.io/part-of of a namespace of the demo, so that nobody else's is deleted.
+mark=millwright-demo
 story=$repository/examples/flights
 # Longest time that a step of the story may take, in seconds.
 patience=600
@@ -31,13 +31,14 @@ main() {
   export KUBECONFIG=${KUBECONFIG:-$MILLWRIGHT_HOME/clusters/${CLUSTER:-dev}/kubeconfig}
 
   if kubectl get namespace "$namespace" >/dev/null 2>&1; then
-    kubectl get namespace --selector "$mark" --output name | grep --quiet --line-regexp "namespace/$namespace" ||
+    [[ $(kubectl get namespace "$namespace" --output 'jsonpath={.metadata.labels.app\.kubernetes\.io/part-of}') == "$mark" ]] ||
       die "namespace $namespace exists and is not one of a demo. The demo needs one of its own: NAMESPACE=another make demo"
     step "a fresh namespace $namespace (the one of an earlier demo is deleted)"
     kubectl delete namespace "$namespace" --timeout="${patience}s" >/dev/null
   fi
-  kubectl create namespace "$namespace" >/dev/null
-  kubectl label namespace "$namespace" "$mark" >/dev/null
+  kubectl apply --filename - >/dev/null <<END
+{apiVersion: v1, kind: Namespace, metadata: {name: $namespace, labels: {app.kubernetes.io/part-of: $mark}}}
+END
 
   step "data: the flights of January and February 2013"
   apply 01-data.yaml

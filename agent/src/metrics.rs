@@ -150,6 +150,15 @@ fn object(text: &str) -> serde_json::Result<Map<String, Value>> {
 /// JSON with `null` in place of the `NaN`, `Infinity` and `-Infinity` that Python's json module
 /// writes and no other reads.
 pub(crate) fn without_nan(text: &str) -> String {
+    replace_nan(text, |_| "null".into())
+}
+
+/// As [`without_nan`], but with numbers in their place, and everything where it was.
+pub(crate) fn zeros_for_nan(text: &str) -> String {
+    replace_nan(text, |token| format!("{:<1$}", 0, token.len()))
+}
+
+fn replace_nan(text: &str, with: impl Fn(&str) -> String) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
@@ -157,12 +166,12 @@ pub(crate) fn without_nan(text: &str) -> String {
             let end = string_end(rest);
             clean.push_str(&rest[..end]);
             rest = &rest[end..];
-        } else if let Some(after) = ["NaN", "-Infinity", "Infinity"]
-            .iter()
-            .find_map(|token| rest.strip_prefix(token))
+        } else if let Some(token) = ["NaN", "-Infinity", "Infinity"]
+            .into_iter()
+            .find(|token| rest.starts_with(token))
         {
-            clean.push_str("null");
-            rest = after;
+            clean.push_str(&with(token));
+            rest = &rest[token.len()..];
         } else {
             clean.push(next);
             rest = &rest[next.len_utf8()..];

@@ -171,8 +171,8 @@ pub struct Monitoring {
     #[serde(default = "default_window")]
     #[x_kube(validation = Rule::new("!self.matches('^[0-4]s$')").message("monitoring.window must be at least 5s"))]
     pub window: Duration,
-    /// Windows with traffic that a gateway keeps. A RetrainPolicy that measures quality needs
-    /// (`feedback.horizon` + its `evaluate.interval`) / `window` + 2.
+    /// Windows with traffic that a gateway keeps. For labels to have all of `feedback.horizon`, a
+    /// RetrainPolicy needs (`feedback.horizon` + its `evaluate.interval`) / `window` + 2.
     #[serde(default = "default_retain")]
     #[schemars(range(min = 2, max = 100))]
     pub retain: u32,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::metrics::without_nan;
+use crate::metrics::zeros_for_nan;
 
 /// Longest id that is kept for feedback, in bytes.
 pub(super) const MAX_ID_BYTES: usize = 256;
@@ -39,9 +39,16 @@ pub(super) fn identify(body: &Bytes) -> Option<Identified> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
-    let Ok(head) = serde_json::from_slice::<Head<'_>>(body) else {
-        return with_nan(body);
-    };
+    if let Ok(head) = serde_json::from_slice(body) {
+        return with_head(body, head, body);
+    }
+    // Python's json module writes and reads NaN.
+    let read = zeros_for_nan(str::from_utf8(body).ok()?);
+    with_head(body, serde_json::from_str(&read).ok()?, read.as_bytes())
+}
+
+/// Of a body, and what was read of it from a text of the same length.
+fn with_head(body: &Bytes, head: Head<'_>, read: &[u8]) -> Option<Identified> {
     let Some(raw) = head.id else {
         let id = random()?;
         return Some(Identified {
@@ -57,8 +64,8 @@ pub(super) fn identify(body: &Bytes) -> Option<Identified> {
         });
     }
     let id = random()?;
-    // The raw value borrows from the body, so its address says where it stands.
-    let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
+    // The raw value borrows from what was read, so its address says where it stands.
+    let start = raw.get().as_ptr().addr() - read.as_ptr().addr();
     Some(Identified {
         body: vec![
             body.slice(..start),
@@ -66,24 +73,6 @@ pub(super) fn identify(body: &Bytes) -> Option<Identified> {
             body.slice(start + raw.get().len()..),
         ],
         id,
-    })
-}
-
-/// As [`identify`], of a body with the NaN that Python's json module writes.
-fn with_nan(body: &Bytes) -> Option<Identified> {
-    let clean = without_nan(str::from_utf8(body).ok()?);
-    let head: Head<'_> = serde_json::from_str(&clean).ok()?;
-    let Some(raw) = head.id else {
-        let id = random()?;
-        return Some(Identified {
-            body: insert(body, &id)?,
-            id,
-        });
-    };
-    let id: String = serde_json::from_str(raw.get()).ok()?;
-    (!id.is_empty()).then(|| Identified {
-        id,
-        body: vec![body.clone()],
     })
 }
 

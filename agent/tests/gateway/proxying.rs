@@ -113,7 +113,14 @@ async fn not_a_number_is_a_missing_value() {
     assert_eq!(server.last_request(), body);
     let anonymous = body.replace(r#""id": "a", "#, "");
     let answer = client.post(gateway.traffic, path, anonymous).await;
+    assert!(answer.header("x-millwright-id").is_some());
+    let unnamed = body.replace(r#""a""#, "null");
+    let answer = client.post(gateway.traffic, path, unnamed.clone()).await;
     let id = answer.header("x-millwright-id").unwrap().to_owned();
+    assert_eq!(
+        server.last_request(),
+        unnamed.replace("null", &format!("{id:?}"))
+    );
     let feedback = json!({"id": id, "labels": [2, 4, 7]}).to_string();
     let answer = client
         .post(gateway.admin, "/v2/models/nan/feedback", feedback)
@@ -122,7 +129,7 @@ async fn not_a_number_is_a_missing_value() {
     let windows = client.profile(&gateway).await.windows;
     assert_eq!(
         (windows[0].rows, windows[0].dropped, seen(&windows[0])),
-        (6, 0, 4)
+        (9, 0, 6)
     );
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use millwright_plan::observed::Edited;
 use parking_lot::Mutex;
 
 use super::index::Key;
@@ -24,19 +25,19 @@ impl Edits {
         key: Key,
         (uid, generation, shared): (&str, i64, bool),
         exists: impl Fn(&Key) -> bool,
-    ) -> bool {
+    ) -> Edited {
         let mut known = self.0.lock();
-        if let Some((_, ours)) = known.get(&key).filter(|(of, _)| of == uid) {
-            return generation > *ours;
-        }
-        if shared {
-            return true;
+        match known.get(&key).filter(|(of, _)| of == uid) {
+            Some((_, ours)) if generation > *ours => return Edited::Yes,
+            Some(_) => return Edited::No,
+            None if shared => return Edited::Perhaps,
+            None => {}
         }
         if known.len() == known.capacity() {
             known.retain(|key, _| exists(key));
         }
         known.insert(key, (uid.to_owned(), generation));
-        false
+        Edited::No
     }
 }
 
@@ -48,8 +49,9 @@ mod tests {
     fn a_newer_spec_than_ours_is_edited() {
         let edits = Edits::default();
         let key = || ("ns".to_owned(), "d-production".to_owned());
-        let is_edited =
-            |uid: &str, generation| edits.is_edited(key(), (uid, generation, false), |_| true);
+        let is_edited = |uid: &str, generation| {
+            edits.is_edited(key(), (uid, generation, false), |_| true) == Edited::Yes
+        };
         assert!(!is_edited("a", 3), "nothing is known of it");
         assert!(is_edited("a", 4) && is_edited("a", 4));
         edits.wrote(key(), "a".into(), 5);
@@ -64,10 +66,11 @@ mod tests {
         let edits = Edits::default();
         let key = || ("ns".to_owned(), "d-production".to_owned());
         let is_edited = |uid: &str| edits.is_edited(key(), (uid, 3, true), |_| true);
-        assert!(is_edited("a") && is_edited("a"), "until it is written");
+        assert_eq!(is_edited("a"), Edited::Perhaps);
+        assert_eq!(is_edited("a"), Edited::Perhaps, "until it is written");
         edits.wrote(key(), "a".into(), 3);
-        assert!(!is_edited("a"), "the other has parts that are not ours");
-        assert!(is_edited("b"));
+        assert_eq!(is_edited("a"), Edited::No, "the other's parts are not ours");
+        assert_eq!(is_edited("b"), Edited::Perhaps);
     }
 
     #[test]

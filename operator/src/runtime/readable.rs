@@ -79,7 +79,9 @@ where
     type Object = K;
 
     fn object(self) -> Result<K, Box<InvalidObject>> {
-        self.0
+        let mut object = self.0?;
+        object.meta_mut().managed_fields = None;
+        Ok(object)
     }
 }
 

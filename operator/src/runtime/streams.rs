@@ -203,10 +203,8 @@ fn is_unreadable(error: &watcher::Error) -> bool {
 fn readable<R: Readable>(context: &Context, stream: &str, read: R) -> Option<R::Object> {
     match read.object() {
         Ok(mut object) => {
-            // Only kubectl reads these; the second is the whole spec once more.
-            let meta = object.meta_mut();
-            meta.managed_fields = None;
-            if let Some(annotations) = &mut meta.annotations {
+            // Only kubectl reads it, and it is the whole spec once more.
+            if let Some(annotations) = &mut object.meta_mut().annotations {
                 annotations.remove(LAST_APPLIED);
             }
             Some(object)

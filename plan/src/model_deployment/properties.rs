@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{fixtures, simulator::World};
-use crate::{Operation, Plan};
+use crate::{Operation, Plan, observed::Edited};
 
 /// Something that happens in the world.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ fn act(world: &mut World, act: &Act) {
         }
         Act::EditDeployment(paused) => {
             if let Some(one) = world.seen.deployments.last_mut() {
-                (one.edited, one.paused) = (true, *paused);
+                (one.edited, one.paused) = (Edited::Yes, *paused);
             }
         }
         Act::EditService => {

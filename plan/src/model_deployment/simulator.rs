@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Observed, ServiceState, fixtures, plan, revision};
 use crate::{
     Object, Operation, Plan, Settings,
-    observed::{DeploymentState, JobPhase, JobState},
+    observed::{DeploymentState, Edited, JobPhase, JobState},
     time,
 };
 
@@ -254,7 +254,7 @@ impl World {
             labels: fixtures::labels(object),
             annotations: BTreeMap::new(),
             generation: 1,
-            edited: false,
+            edited: Edited::No,
             shared: false,
             observed: false,
             replicas,
@@ -279,7 +279,7 @@ impl World {
             state.replicas = replicas;
             state.observed = false;
         }
-        state.edited = false;
+        state.edited = Edited::No;
         state.labels = fixtures::labels(object);
         let annotations = text(object, "annotations");
         if state.annotations != annotations {

@@ -8,6 +8,17 @@ use k8s_openapi::{
 use super::Labels;
 use crate::model_deployment::FIELD_MANAGER;
 
+/// Whether somebody else has changed a spec since it was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edited {
+    /// Nobody has.
+    No,
+    /// It was applied before this process began, and others have parts of it.
+    Perhaps,
+    /// Somebody has.
+    Yes,
+}
+
 /// An apps/v1 Deployment of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentState {
@@ -22,7 +33,7 @@ pub struct DeploymentState {
     /// Number of the newest spec.
     pub generation: i64,
     /// Whether somebody else has changed the spec since it was applied.
-    pub edited: bool,
+    pub edited: Edited,
     /// Whether parts of the spec have another owner: somebody has changed it at some time, and what
     /// was changed may be a part that should be ours.
     pub shared: bool,
@@ -74,7 +85,7 @@ impl From<&Deployment> for DeploymentState {
                 .filter(|(key, _)| key.starts_with("millwright.dev/"))
                 .collect(),
             generation: meta.generation.unwrap_or_default(),
-            edited: false,
+            edited: Edited::No,
             shared: meta.managed_fields.iter().flatten().any(is_others),
             observed,
             replicas: spec.and_then(|spec| spec.replicas).unwrap_or(1),

@@ -8,7 +8,7 @@ mod pod;
 
 use std::time::Duration;
 
-pub use deployment::DeploymentState;
+pub use deployment::{DeploymentState, Edited};
 pub use job::{JobPhase, JobState};
 pub use labels::Labels;
 pub use pod::{ContainerState, Lifecycle, PodState, Terminated};

@@ -240,8 +240,11 @@ impl<'a> Pass<'a> {
         };
         let windows = window::merged(&self.seen.profiles, &measured);
         let serving = window::serving(&self.seen.profiles, &measured);
+        let interval = self.seen.object.spec.evaluate.interval;
+        let (horizon, cut) = possible::horizon(monitoring, interval);
         let traffic = Traffic {
             windows: &windows,
+            heard: !serving.is_empty(),
             reference: serving
                 .iter()
                 .find_map(|profile| profile.reference.as_ref()),
@@ -250,7 +253,8 @@ impl<'a> Pass<'a> {
                 .version
                 .as_ref()
                 .filter(|version| version.spec.version == current.version),
-            horizon: monitoring.feedback.horizon.as_secs(),
+            horizon,
+            cut: cut.as_deref(),
             run_ended,
             hold,
         };

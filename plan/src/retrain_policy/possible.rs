@@ -2,7 +2,8 @@
 
 use millwright_crds::{
     ModelDeployment, RetrainPolicy,
-    model_deployment::{Protocol, Task},
+    common::Duration,
+    model_deployment::{Monitoring, Protocol, Task},
     retrain_policy::QualityMetric,
 };
 
@@ -13,6 +14,34 @@ const MOST_WINDOWS: u64 = 100;
 /// Windows beside those that are waited for: the one with traffic now, and one for the time that a
 /// look takes.
 const SPARE_WINDOWS: u64 = 2;
+
+/// How long after its end a window waits for labels, in seconds: the horizon, or as long as gateways
+/// keep the window if it is looked at each `interval`. What is said of it when that is less.
+pub(super) fn horizon(monitoring: &Monitoring, interval: Duration) -> (u64, Option<String>) {
+    let (asked, window) = (monitoring.feedback.horizon, monitoring.window);
+    let kept = u64::from(monitoring.retain).saturating_sub(SPARE_WINDOWS) * window.as_secs();
+    let time = kept.saturating_sub(interval.as_secs());
+    if time >= asked.as_secs() {
+        return (asked.as_secs(), None);
+    }
+    let needed = asked.as_secs().saturating_add(interval.as_secs());
+    let needed = needed.div_ceil(window.as_secs().max(1)) + SPARE_WINDOWS;
+    let mend = if needed <= MOST_WINDOWS {
+        format!("set monitoring.retain of the ModelDeployment to {needed} or more")
+    } else {
+        format!(
+            "set monitoring.retain of the ModelDeployment, which may be {MOST_WINDOWS}, and a longer \
+             monitoring.window"
+        )
+    };
+    let said = format!(
+        "labels that come more than {} after their window do not count, although feedback.horizon \
+         is {asked}: gateways keep {} windows of {window} only; {mend}",
+        Duration::from_secs(time),
+        monitoring.retain
+    );
+    (time, Some(said))
+}
 
 /// Whether the triggers can ever be evaluated.
 ///
@@ -29,8 +58,7 @@ pub(super) fn check(policy: &RetrainPolicy, deployment: &ModelDeployment) -> Res
             ),
         ));
     }
-    metrics(policy, name, deployment.spec.monitoring.task)?;
-    windows(policy, deployment, name)
+    metrics(policy, name, deployment.spec.monitoring.task)
 }
 
 fn metrics(policy: &RetrainPolicy, deployment: &str, task: Task) -> Result<(), SpecError> {
@@ -57,44 +85,6 @@ fn metrics(policy: &RetrainPolicy, deployment: &str, task: Task) -> Result<(), S
     Ok(())
 }
 
-/// A window must still be there when it is looked at: after its labels have had their time.
-fn windows(
-    policy: &RetrainPolicy,
-    deployment: &ModelDeployment,
-    name: &str,
-) -> Result<(), SpecError> {
-    let monitoring = &deployment.spec.monitoring;
-    let interval = policy.spec.evaluate.interval;
-    let (mut time, mut parts) = (
-        interval.as_secs(),
-        format!("evaluate.interval ({interval})"),
-    );
-    if policy.spec.triggers.iter().any(|one| one.quality.is_some()) {
-        let horizon = monitoring.feedback.horizon;
-        time = time.saturating_add(horizon.as_secs());
-        parts = format!("monitoring.feedback.horizon ({horizon}) and its own {parts}");
-    }
-    let needed = time.div_ceil(monitoring.window.as_secs().max(1)) + SPARE_WINDOWS;
-    if u64::from(monitoring.retain) >= needed {
-        return Ok(());
-    }
-    let (kept, window) = (monitoring.retain, monitoring.window);
-    let mend = if needed <= MOST_WINDOWS {
-        format!("set monitoring.retain to {needed} or more")
-    } else {
-        format!(
-            "set monitoring.retain, which may be {MOST_WINDOWS}, and a longer monitoring.window"
-        )
-    };
-    Err(SpecError::new(
-        "spec.deployment.name",
-        format!(
-            "gateways of ModelDeployment {name} keep {kept} windows of {window}, and {parts} need \
-             {needed}: a window would be gone before it is evaluated; {mend}"
-        ),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -102,12 +92,10 @@ mod tests {
     use super::*;
     use crate::retrain_policy::fixtures;
 
-    /// What is said of a policy with these triggers and this interval, and of a deployment with this
-    /// change.
-    fn said(triggers: Value, interval: &str, change: Value) -> String {
+    /// What is said of a policy with these triggers, and of a deployment with this change.
+    fn said(triggers: Value, change: Value) -> String {
         let mut policy = fixtures::policy();
         policy.spec.triggers = serde_json::from_value(triggers).unwrap();
-        policy.spec.evaluate.interval = interval.parse().unwrap();
         let mut spec = json!({
             "model": {"name": "m", "track": "Latest"},
             "server": {"template": {}},
@@ -130,60 +118,60 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_fit_each_other() {
-        assert_eq!(said(quality("mae"), "5m", json!({})), "");
-        assert_eq!(said(drift(), "5m", json!({})), "");
-    }
-
-    #[test]
     fn a_metric_needs_its_task() {
         let classes = || json!({"monitoring": {"task": "Classification"}});
-        let mae = said(quality("mae"), "5m", classes());
+        let mae = said(quality("mae"), classes());
+        let begin = "spec.triggers[0].quality.metric: mae is not measured of a Classification";
         assert!(
-            mae.starts_with(
-                "spec.triggers[0].quality.metric: mae is not measured of a Classification"
-            ) && mae.contains("choose accuracy"),
+            mae.starts_with(begin) && mae.contains("choose accuracy"),
             "{mae}"
         );
-        assert_eq!(said(quality("accuracy"), "5m", classes()), "");
-        let accuracy = said(quality("accuracy"), "5m", json!({}));
+        assert_eq!(said(quality("accuracy"), classes()), "");
+        assert_eq!(said(quality("mae"), json!({})), "");
+        let accuracy = said(quality("accuracy"), json!({}));
         assert!(accuracy.contains("choose mae"), "{accuracy}");
-        assert_eq!(said(drift(), "5m", classes()), "");
+        assert_eq!(said(drift(), classes()), "");
     }
 
     #[test]
     fn nothing_is_known_of_plain_http() {
         let http = json!({"server": {"template": {}, "protocol": "Http"}});
-        assert!(said(drift(), "5m", http).contains("OpenInference"));
+        assert!(said(drift(), http).contains("OpenInference"));
     }
 
     #[test]
-    fn windows_last_until_they_are_evaluated() {
-        let monitoring = |window: &str, retain: u32, horizon: &str| {
-            json!({"monitoring": {
-                "window": window, "retain": retain, "feedback": {"horizon": horizon},
-            }})
-        };
-        for (window, retain, horizon, interval, needed) in [
-            ("5m", 15, "1h", "5m", None),
-            ("5m", 14, "1h", "5m", Some("15 or more")),
-            ("5s", 63, "5m", "5s", None),
-            ("5s", 60, "5m", "5s", Some("63 or more")),
-            ("1h", 27, "1d", "1h", None),
-            ("5m", 100, "1d", "5m", Some("a longer monitoring.window")),
+    fn labels_have_as_long_as_their_window_is_kept() {
+        assert_eq!(
+            horizon(&Monitoring::default(), Duration::from_secs(300)),
+            (3_600, None)
+        );
+        for (window, retain, asked, interval, expected, mend) in [
+            ("5m", 15, "1h", "5m", 3_600, None),
+            ("5m", 12, "1h", "5m", 2_700, Some("to 15 or more")),
+            ("5s", 63, "5m", "5s", 300, None),
+            ("5s", 60, "5m", "5s", 285, Some("to 63 or more")),
+            ("1h", 27, "1d", "1h", 86_400, None),
+            (
+                "5m",
+                100,
+                "1d",
+                "5m",
+                29_100,
+                Some("a longer monitoring.window"),
+            ),
+            ("5m", 16, "1h", "1d", 0, Some("a longer monitoring.window")),
+            ("5m", 2, "0s", "5m", 0, None),
         ] {
-            let said = said(
-                quality("mae"),
-                interval,
-                monitoring(window, retain, horizon),
-            );
-            match needed {
-                None => assert_eq!(said, ""),
-                Some(needed) => assert!(said.ends_with(needed), "{said}"),
+            let monitoring = serde_json::from_value(json!({
+                "window": window, "retain": retain, "feedback": {"horizon": asked},
+            }));
+            let (time, said) = horizon(&monitoring.unwrap(), interval.parse().unwrap());
+            assert_eq!(time, expected, "{window} {retain} {asked} {interval}");
+            match (said, mend) {
+                (None, None) => {}
+                (Some(said), Some(mend)) => assert!(said.ends_with(mend), "{said}"),
+                other => panic!("{other:?}"),
             }
         }
-        // Inputs need no labels.
-        assert_eq!(said(drift(), "5m", monitoring("5m", 3, "1h")), "");
-        assert!(said(drift(), "10m", monitoring("5m", 3, "1h")).contains("4 or more"));
     }
 }

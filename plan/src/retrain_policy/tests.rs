@@ -274,6 +274,13 @@ fn a_trigger_that_lacks_something_is_told_once() {
         ready.message
     );
     assert_eq!(world.reasons(), [Reason::TriggerUnusable]);
+    // Nobody answers for a moment: that says nothing of the model.
+    world.seen.profiles.clear();
+    world.pass();
+    assert_eq!(
+        world.status().conditions[0].reason,
+        Reason::Watching.as_str()
+    );
     world.serve(Some(2));
     world.pass();
     assert_eq!(

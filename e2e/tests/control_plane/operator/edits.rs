@@ -14,7 +14,7 @@ use kube::{
 use millwright_crds::{LABEL_OWNER, LABEL_STAGE};
 use millwright_e2e::{
     installation::Installation,
-    operator::{Operator, Replica},
+    operator::{LOG_LEVEL, Operator, Replica},
     scene::{Kind, Scene},
 };
 use serde_json::json;
@@ -80,7 +80,7 @@ pub async fn edits_in_its_absence_are_put_back(world: &World) -> Result<()> {
         installation: &installation,
         pod_name: "millwright-operator",
         kubeconfig: installation.kubeconfig(),
-        environment: &[],
+        environment: &[("RUST_LOG", LOG_LEVEL)],
     };
     let operator = Arc::new(Operator::start(cluster, &replica).await?);
     operator.ready().await?;

@@ -13,6 +13,7 @@ use crate::{
         stamp,
         target::Version,
     },
+    observed::Edited,
 };
 
 impl Pass<'_> {
@@ -83,16 +84,16 @@ impl Pass<'_> {
             // A stage has the pods that the spec says, and as many of them.
             let scaled = applied.replicas != deployment::replicas(self.stage);
             let labels = applied.labels.get(LABEL_STAGE) != Some(&self.stage.name);
-            if !(scaled || labels || applied.edited) {
-                return None;
-            }
-            let what = match (scaled, labels) {
-                (true, _) => "the number of pods",
-                (_, true) => "the label of the stage",
-                _ => "the spec",
+            let what = match (scaled, labels, applied.edited) {
+                (true, _, _) => Some("the number of pods"),
+                (_, true, _) => Some("the label of the stage"),
+                (_, _, Edited::Yes) => Some("the spec"),
+                // Nothing may have to be put back.
+                (_, _, Edited::Perhaps) => None,
+                (_, _, Edited::No) => return None,
             };
-            self.events
-                .push(put_back("Deployment", &applied.name, what));
+            let event = what.map(|what| put_back("Deployment", &applied.name, what));
+            self.events.extend(event);
         }
         Some(Operation::Apply(object))
     }

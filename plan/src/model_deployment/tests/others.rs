@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     Operation, Plan, Reason,
     model_deployment::{Foreign, Observed, fixtures, simulator::World},
+    observed::Edited,
 };
 
 #[test]
@@ -89,7 +90,11 @@ fn what_somebody_changes_is_put_back() {
     let nothing: [&str; 0] = [];
     assert_eq!(after(|_| ()), nothing);
     assert_eq!(
-        after(|seen| seen.deployments[0].edited = true),
+        after(|seen| seen.deployments[0].edited = Edited::Yes),
+        ["apply Deployment d-staging"]
+    );
+    assert_eq!(
+        after(|seen| seen.deployments[0].edited = Edited::Perhaps),
         ["apply Deployment d-staging"]
     );
     // It is not taken for one of a stage that is gone.

@@ -21,12 +21,16 @@ const MESSAGE: usize = 512;
 pub(super) struct Traffic<'a> {
     /// Windows of all replicas, oldest first.
     pub windows: &'a [Span],
+    /// Whether a gateway has told anything: without one it isn't known what the model came with.
+    pub heard: bool,
     /// What the training data looked like.
     pub reference: Option<&'a Profile>,
     /// The version that the stage serves.
     pub version: Option<&'a ModelVersion>,
-    /// Seconds that a prediction waits for its label.
+    /// Seconds after its end that a window waits for labels.
     pub horizon: u64,
+    /// What to say when that is less than was asked for.
+    pub cut: Option<&'a str>,
     /// When the last run ended.
     pub run_ended: Option<Timestamp>,
     /// Why nothing may be evaluated now although there are windows.
@@ -99,8 +103,13 @@ pub(super) fn look(
             }
         }
     } else if let Some(trigger) = &trigger.drift {
-        problem = drift::problem(trigger, traffic.reference);
         judge_anew(&mut status, figure::round(trigger.threshold));
+        if traffic.heard {
+            problem = drift::problem(trigger, traffic.reference);
+        } else {
+            let silence = "no gateway of the stage has answered yet";
+            waits = Some(traffic.hold.unwrap_or(silence).to_owned());
+        }
         if let Some(reference) = traffic.reference {
             let closed = |span: &Span| span.closed(now);
             let measure = |span: &Span| drift::measure(trigger, reference, span);
@@ -117,8 +126,10 @@ pub(super) fn look(
     };
     let unknown = status.state == TriggerState::Unknown;
     let unusable = problem.is_some();
+    let cut = traffic.cut.filter(|_| trigger.quality.is_some());
     status.message = problem
         .or_else(|| waits.filter(|_| unknown))
+        .or_else(|| cut.map(ToOwned::to_owned))
         .map(|message| message.chars().take(MESSAGE).collect());
     Look { status, unusable }
 }
@@ -214,9 +225,11 @@ mod tests {
         let windows = merged(&[profile("a", windows)], &measured());
         let traffic = Traffic {
             windows: &windows,
+            heard: true,
             reference: None,
             version: Some(&version),
             horizon: 100,
+            cut: None,
             run_ended: None,
             hold: None,
         };
@@ -291,9 +304,11 @@ mod tests {
     fn a_ratio_of_nothing_is_unknown() {
         let traffic = Traffic {
             windows: &[],
+            heard: true,
             reference: None,
             version: None,
             horizon: 1,
+            cut: None,
             run_ended: None,
             hold: None,
         };
@@ -310,9 +325,11 @@ mod tests {
     fn drift_needs_a_reference() {
         let traffic = Traffic {
             windows: &[],
+            heard: true,
             reference: None,
             version: None,
             horizon: 1,
+            cut: None,
             run_ended: None,
             hold: None,
         };
@@ -323,15 +340,41 @@ mod tests {
         assert!(status.message.unwrap().contains("without a profile"));
     }
 
+    /// Pods that are not up yet say nothing of the model.
+    #[test]
+    fn what_nobody_has_told_is_not_missing() {
+        let traffic = Traffic {
+            windows: &[],
+            heard: false,
+            reference: None,
+            version: None,
+            horizon: 1,
+            cut: None,
+            run_ended: None,
+            hold: None,
+        };
+        let Look { status, unusable } = look(
+            &drift_trigger(),
+            None,
+            &traffic,
+            &Evaluate::default(),
+            at(9),
+        );
+        assert!(!unusable);
+        assert!(status.message.unwrap().contains("has answered"));
+    }
+
     #[test]
     fn nothing_is_evaluated_while_a_gateway_is_silent() {
         let windows = merged(&[profile("a", vec![window(10, 9, 0, 20.0)])], &measured());
         let version = version(1);
         let traffic = Traffic {
             windows: &windows,
+            heard: true,
             reference: None,
             version: Some(&version),
             horizon: 1,
+            cut: None,
             run_ended: None,
             hold: Some("one gateway does not answer"),
         };
