@@ -83,6 +83,11 @@ pub struct TriggerStatus {
     /// What the value is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// A hash of what is measured: the metric; or the method, the columns and the share of them. The
+    /// evaluations are of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub measures: Option<String>,
     /// Evaluations made for this version.
     #[serde(default)]
     pub evaluations: u64,
@@ -97,7 +102,7 @@ pub struct TriggerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub columns: Vec<ColumnDrift>,
-    /// Why the state is Unknown, in words.
+    /// Why the state is Unknown, or what can't be evaluated, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub message: Option<String>,

@@ -73,6 +73,7 @@ pub(super) fn stands(name: &str, state: TriggerState) -> TriggerStatus {
         state,
         value: Some(1.0),
         threshold: Some(2.0),
+        measures: None,
         evaluations: 1,
         through: None,
         recent: vec![],

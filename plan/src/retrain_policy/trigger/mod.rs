@@ -3,6 +3,8 @@
 mod drift;
 mod quality;
 
+use std::collections::BTreeSet;
+
 use ::drift::profile::Profile;
 use jiff::Timestamp;
 use millwright_crds::{
@@ -11,7 +13,7 @@ use millwright_crds::{
 };
 
 use super::{breach, figure, window::Span};
-use crate::time;
+use crate::{names, time};
 
 /// Most characters of a message.
 const MESSAGE: usize = 512;
@@ -81,12 +83,14 @@ pub(super) fn look(
         state: TriggerState::Unknown,
         value: None,
         threshold: None,
+        measures: None,
         evaluations: 0,
         through: None,
         recent: vec![],
         columns: vec![],
         message: None,
     });
+    measure_anew(&mut status, measures(trigger));
     let mut problem = None;
     let mut waits = None;
     if let Some(trigger) = &trigger.quality {
@@ -132,6 +136,26 @@ pub(super) fn look(
         .or_else(|| cut.map(ToOwned::to_owned))
         .map(|message| message.chars().take(MESSAGE).collect());
     Look { status, unusable }
+}
+
+/// What a trigger measures, as a hash; the limit apart.
+fn measures(trigger: &Trigger) -> String {
+    let of_quality = trigger.quality.as_ref().map(|quality| quality.metric);
+    let of_drift = trigger.drift.as_ref().map(|drift| {
+        let columns: BTreeSet<&str> = drift.columns.iter().map(String::as_str).collect();
+        (drift.method, columns, drift.share)
+    });
+    names::hash8(&format!("{of_quality:?} {of_drift:?}"))
+}
+
+/// Evaluations of something else say nothing. A status from before this was written down is believed.
+fn measure_anew(status: &mut TriggerStatus, measures: String) {
+    let before = status.measures.replace(measures);
+    if before.is_some() && before != status.measures {
+        status.value = None;
+        status.recent.clear();
+        status.columns.clear();
+    }
 }
 
 /// With another limit the evaluations before say nothing.
@@ -298,6 +322,29 @@ mod tests {
         // One that differs in the last bit is the same.
         other.threshold = Some(13.0_f64.next_up());
         assert_eq!(quality(Some(&other), vec![], 1_000).recent.len(), 2);
+    }
+
+    #[test]
+    fn another_metric_makes_what_was_judged_worthless() {
+        let windows = || vec![window(10, 4, 0, 20.0), window(20, 4, 0, 20.0)];
+        let breached = quality(None, windows(), 1_000);
+        assert_eq!(breached.state, TriggerState::Breached);
+        let mut of_another = breached.clone();
+        of_another.measures = Some("another".into());
+        let anew = quality(Some(&of_another), windows(), 1_000);
+        assert_eq!((anew.state, anew.recent.len()), (TriggerState::Unknown, 0));
+        // As a version before this one left it.
+        of_another.measures = None;
+        assert_eq!(quality(Some(&of_another), windows(), 1_000), breached);
+
+        let mut trigger = drift_trigger();
+        let all = measures(&trigger);
+        trigger.drift.as_mut().unwrap().columns = vec!["b".into(), "a".into()];
+        let two = measures(&trigger);
+        assert_ne!(all, two);
+        trigger.drift.as_mut().unwrap().columns = vec!["a".into(), "b".into()];
+        trigger.drift.as_mut().unwrap().threshold = 9.0;
+        assert_eq!(measures(&trigger), two);
     }
 
     #[test]
