@@ -92,10 +92,10 @@ fn a_policy_that_is_well() {
 
 #[test]
 fn a_policy_that_never_fires() {
-    let watches = "reason: CoolingDown";
-    assert!(LOOP.contains(watches));
+    let cools_down = "reason: CoolingDown";
+    assert!(LOOP.contains(cools_down));
     let text = diagnosis(
-        &LOOP.replace(watches, "reason: TriggerUnusable"),
+        &LOOP.replace(cools_down, "reason: TriggerUnusable"),
         "rp/flights-delay",
         Ok(vec![]),
     );

@@ -1,9 +1,8 @@
 //! How a trigger stands: its evaluations of the traffic that was not evaluated yet.
 
+mod anew;
 mod drift;
 mod quality;
-
-use std::collections::BTreeSet;
 
 use ::drift::profile::Profile;
 use jiff::Timestamp;
@@ -13,7 +12,8 @@ use millwright_crds::{
 };
 
 use super::{breach, figure, window::Span};
-use crate::{names, time};
+use crate::time;
+use anew::{judge_anew, measure_anew, measures};
 
 /// Most characters of a message.
 const MESSAGE: usize = 512;
@@ -138,38 +138,6 @@ pub(super) fn look(
     Look { status, unusable }
 }
 
-/// What a trigger measures, as a hash; the limit apart.
-fn measures(trigger: &Trigger) -> String {
-    let of_quality = trigger.quality.as_ref().map(|quality| quality.metric);
-    let of_drift = trigger.drift.as_ref().map(|drift| {
-        let columns: BTreeSet<&str> = drift.columns.iter().map(String::as_str).collect();
-        (drift.method, columns, drift.share)
-    });
-    names::hash8(&format!("{of_quality:?} {of_drift:?}"))
-}
-
-/// Evaluations of something else say nothing. A status from before this was written down is believed.
-fn measure_anew(status: &mut TriggerStatus, measures: String) {
-    let before = status.measures.replace(measures);
-    if before.is_some() && before != status.measures {
-        status.value = None;
-        status.recent.clear();
-        status.columns.clear();
-    }
-}
-
-/// With another limit the evaluations before say nothing.
-fn judge_anew(status: &mut TriggerStatus, limit: f64) {
-    match status.threshold {
-        Some(old) if figure::same(old, limit) => {}
-        Some(_) => {
-            status.recent.clear();
-            status.threshold = Some(limit);
-        }
-        None => status.threshold = Some(limit),
-    }
-}
-
 /// Evaluates what is ready; returns what the next evaluation waits for.
 fn evaluate(
     status: &mut TriggerStatus,
@@ -243,19 +211,29 @@ mod tests {
     use crate::retrain_policy::window::merged;
     use millwright_crds::wire::serving::Window;
 
+    /// Gateways have answered, and have seen nothing.
+    fn no_traffic() -> Traffic<'static> {
+        Traffic {
+            windows: &[],
+            heard: true,
+            reference: None,
+            version: None,
+            horizon: 1,
+            cut: None,
+            run_ended: None,
+            hold: None,
+        }
+    }
+
     /// Quality after these windows of 10 s, with at least 4 labels and limit 13.
     fn quality(before: Option<&TriggerStatus>, windows: Vec<Window>, now: i64) -> TriggerStatus {
         let version = version(1);
         let windows = merged(&[profile("a", windows)], &measured());
         let traffic = Traffic {
             windows: &windows,
-            heard: true,
-            reference: None,
             version: Some(&version),
             horizon: 100,
-            cut: None,
-            run_ended: None,
-            hold: None,
+            ..no_traffic()
         };
         let rule = Evaluate {
             breaches: 2,
@@ -349,16 +327,7 @@ mod tests {
 
     #[test]
     fn a_ratio_of_nothing_is_unknown() {
-        let traffic = Traffic {
-            windows: &[],
-            heard: true,
-            reference: None,
-            version: None,
-            horizon: 1,
-            cut: None,
-            run_ended: None,
-            hold: None,
-        };
+        let traffic = no_traffic();
         let before = quality(None, vec![window(10, 4, 0, 20.0)], 1_000);
         let rule = Evaluate::default();
         let Look { status, unusable } =
@@ -370,16 +339,7 @@ mod tests {
 
     #[test]
     fn drift_needs_a_reference() {
-        let traffic = Traffic {
-            windows: &[],
-            heard: true,
-            reference: None,
-            version: None,
-            horizon: 1,
-            cut: None,
-            run_ended: None,
-            hold: None,
-        };
+        let traffic = no_traffic();
         let rule = Evaluate::default();
         let Look { status, unusable } = look(&drift_trigger(), None, &traffic, &rule, at(9));
         assert!(unusable);
@@ -391,14 +351,8 @@ mod tests {
     #[test]
     fn what_nobody_has_told_is_not_missing() {
         let traffic = Traffic {
-            windows: &[],
             heard: false,
-            reference: None,
-            version: None,
-            horizon: 1,
-            cut: None,
-            run_ended: None,
-            hold: None,
+            ..no_traffic()
         };
         let Look { status, unusable } = look(
             &drift_trigger(),
@@ -417,13 +371,9 @@ mod tests {
         let version = version(1);
         let traffic = Traffic {
             windows: &windows,
-            heard: true,
-            reference: None,
             version: Some(&version),
-            horizon: 1,
-            cut: None,
-            run_ended: None,
             hold: Some("one gateway does not answer"),
+            ..no_traffic()
         };
         let rule = Evaluate::default();
         let Look { status, unusable } = look(&quality_trigger(), None, &traffic, &rule, at(1_000));
